@@ -1,0 +1,86 @@
+"""Make a data set of pictures: `python -m datasets.make_carvnocar` makes datasets/carvnocar.h5 again.
+
+With --pictures it makes one of your own photos. The folder has two parts, each with a folder of pictures that show a car
+and one of pictures that do not:
+
+    train/car   train/nocar   test/car   test/nocar
+
+Pictures may have any format and size that Pillow reads; files whose name begins with a dot are passed over. The order
+of the pictures is shuffled, the same way for the same seed.
+"""
+
+import os
+import sys
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+import nn_functions as nn
+
+PICTURES = "datasets/pictures"
+OUT = "datasets/carvnocar.h5"
+SIZE = [80, 45]  # width, height in pixels
+SEED = 1
+LABELS = {"car": 1, "nocar": 0}
+
+
+def list_part(folder):
+    """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
+    files = []
+    for name, label in LABELS.items():
+        names = [n for n in os.listdir(f"{folder}/{name}") if not n.startswith(".")]
+        files += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=nn.natural_order)]
+    if not files:
+        raise nn.InputError(f"{folder}: holds no pictures in car or nocar")
+    return files
+
+
+def read_part(folder, size, random):
+    """Read one part of the data set in shuffled order.
+
+    size : (width, height) in pixels; random : numpy.random.RandomState
+    Returns the pictures, uint8 of shape (m, height, width, 3), and the labels, uint8 of shape (m, 1). Raises InputError.
+    """
+    files = list_part(folder)
+    width, height = size
+    X = np.empty((len(files), height, width, 3), np.uint8)
+    y = np.empty((len(files), 1), np.uint8)
+    for i, chosen in enumerate(tqdm(random.permutation(len(files)), desc=folder, unit=" pictures", disable=None)):
+        path, y[i] = files[chosen]
+        X[i] = nn.read_picture(path, X.shape[1:])
+    return X, y
+
+
+def save_data(path, parts):
+    """Write the data set; `parts` is {"train": (X, y), "test": (X, y)}."""
+
+    def write(file):
+        with h5py.File(file, "w") as data:
+            for part, (X, y) in parts.items():
+                data.create_dataset(f"X_{part}", data=X, compression="gzip")
+                data.create_dataset(f"y_{part}", data=y)
+
+    nn.write_whole(path, write)
+
+
+@nn.exit_status
+def main(argv=None):
+    parser = nn.ArgumentParser("Make a data set of the pictures in train/car, train/nocar, test/car and test/nocar.")
+    parser.add_argument("--pictures", default=PICTURES, metavar="DIR", help="folder with train/ and test/")
+    parser.add_argument("--out", default=OUT, metavar="FILE", help="the data set, HDF5")
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="in pixels")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the order of the pictures")
+    options = parser.parse_args(argv)
+
+    random = np.random.RandomState(options.seed)
+    parts = {part: read_part(f"{options.pictures}/{part}", options.size, random) for part in ("train", "test")}
+    save_data(options.out, parts)
+    for part, (X, y) in parts.items():
+        print(f"{part}: {len(X)} pictures, {X.shape[1:]}, of which {y.sum(dtype=int)} show a car")
+    print(f"data set: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

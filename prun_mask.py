@@ -1,0 +1,98 @@
+"""Masks: which connections stay, and what share of them is gone.
+
+A mask is a bool array of the shape of a weight matrix, True where the connection stays. The masks of a network are a
+dict {"W1": mask, ...} for every layer but the last, which is never pruned; neither are biases. The paper (Han et al.,
+arXiv 1506.02626v3) has the rule in section 3: connections whose weight is below a threshold are removed.
+
+Run as a script it prints a worked example of the rule.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+EXAMPLE_SHAPE = (4, 5)
+EXAMPLE_PERCENT = 20
+EXAMPLE_ROUNDS = 9
+
+
+def threshold(W, percent):
+    """The magnitude up to which weights are pruned: a percentile of the magnitudes of the weights that are not 0.
+
+    Where W has more than one zero, a single 0 is counted with them, as in the original experiment. (It is why a layer
+    of few weights is left alone in the end: the percentile then lies between that 0 and the smallest weight.)
+
+    W : ndarray; percent : from 0 to 100, of which NumPy's `percentile` interpolates linearly
+    """
+    magnitudes = np.abs(W[W != 0])
+    if W.size - magnitudes.size > 1:
+        magnitudes = np.append(magnitudes, 0)
+    return np.percentile(magnitudes, percent) if magnitudes.size else 0.0
+
+
+def prune_mask(W, percent):
+    """The mask of one layer: True where |W| is above the threshold. What is 0 already, pruned earlier, stays pruned."""
+    return np.abs(W) > threshold(W, percent)
+
+
+def pruned_layers(parameters):
+    """The names of the weights that are pruned, ["W1", ...]: all but the last layer's."""
+    L = sum(name.startswith("W") for name in parameters)
+    return [f"W{l}" for l in range(1, L)]
+
+
+def prune_masks(parameters, percent):
+    """The masks of a network, a dict {"W1": mask, ...}: each layer is pruned by its own threshold."""
+    return {name: prune_mask(parameters[name], percent) for name in pruned_layers(parameters)}
+
+
+def apply_masks(parameters, masks):
+    """A copy of the parameters in which the weights outside the masks are 0."""
+    return {name: np.where(masks[name], value, 0) if name in masks else value.copy()
+            for name, value in parameters.items()}
+
+
+def degree(parameters):
+    """The pruning degree in percent: zeros / weights * 100, over the layers that are pruned."""
+    weights = [parameters[name] for name in pruned_layers(parameters)]
+    total = sum(W.size for W in weights)
+    return sum(int((W == 0).sum()) for W in weights) / total * 100 if total else 0.0
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Print a worked example of the mask rule on a small matrix.",
+                                     usage=argparse.SUPPRESS)  # there are no options, and errors take one line
+    parser.parse_args(argv)
+
+    W = np.random.RandomState(1).randn(*EXAMPLE_SHAPE).round(3)
+    print(f"A matrix of {W.size} weights. One step prunes {EXAMPLE_PERCENT} % of them, those of smallest magnitude.\n")
+    print(W)
+
+    print("\nPruned once, the threshold being the percentile of all magnitudes, zeros counted:")
+    limit = np.percentile(np.abs(W), EXAMPLE_PERCENT)
+    once = np.where(np.abs(W) > limit, W, 0)
+    print(f"threshold {limit:.3f}, {(once == 0).sum()} of {W.size} weights are 0\n{once}")
+
+    print("\nPruned again in the same way, nothing changes:")
+    limit = np.percentile(np.abs(once), EXAMPLE_PERCENT)
+    twice = np.where(np.abs(once) > limit, once, 0)
+    smallest = np.abs(once[once != 0]).min()
+    print(f"threshold {limit:.3f}, {(twice == 0).sum()} of {W.size} weights are 0")
+    print(f"The zeros are the smallest {EXAMPLE_PERCENT} % now, so the threshold falls below the smallest weight that is "
+          f"left,\n{smallest:.3f}, however often it is done.")
+
+    print(f"\nWith the zeros left out (a single one is counted), {EXAMPLE_ROUNDS} times:")
+    print("round  threshold  weights that are 0")
+    for i in range(1, EXAMPLE_ROUNDS + 1):
+        limit = threshold(W, EXAMPLE_PERCENT)
+        W = np.where(prune_mask(W, EXAMPLE_PERCENT), W, 0)
+        print(f"{i:5}  {limit:9.3f}  {(W == 0).sum():2} of {W.size}")
+    print(f"\n{W}")
+    print("Each round prunes its share of what is left. When so few are left that the share is less than one weight,\n"
+          "the threshold falls between the single 0 and the smallest weight, and the layer stays as it is.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
