@@ -1,0 +1,145 @@
+"""The main job: prune the trained network, retrain what is left, and again (section 3 and 3.4 of the paper).
+
+Each step takes the connections of smallest magnitude out of every layer but the last, and trains the surviving ones for
+a while. Writes the network after every step to prun_parameter/, the record of all steps to degree_costs.npy, and draws
+cost and accuracy against the pruning degree.
+"""
+
+import hashlib
+import os
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+import nn_functions as nn
+import prun_mask
+
+DATA = "datasets/carvnocar.h5"
+PARAMETERS = "datasets/parameters.npy"
+PERCENT = 5  # of the remaining weights, in each step
+STEPS = 39
+LEARNING_RATE = 0.005  # of retraining; the original's was 0.05: see README.md
+ITERATIONS = 220  # of retraining, in each step
+OUT = "datasets"
+FIGURES = "figure"
+
+
+def prune_step(X, Y, parameters, percent, learning_rate, iterations, progress=None):
+    """Prune once and retrain. Returns the pruned parameters, the retrained ones and the costs of retraining."""
+    masks = prun_mask.prune_masks(parameters, percent)
+    pruned = prun_mask.apply_masks(parameters, masks)
+    retrained, costs = nn.gradient_descent(X, Y, pruned, learning_rate, iterations, masks, progress)
+    return pruned, retrained, costs
+
+
+def judge(data, parameters):
+    """A network's cost on the training pictures, and its accuracy on the training and on the test pictures in percent."""
+    X_train, Y_train, X_test, Y_test = data
+    AL = nn.predict(X_train, parameters)
+    return nn.compute_cost(AL, Y_train), nn.accuracy(AL, Y_train), nn.accuracy(nn.predict(X_test, parameters), Y_test)
+
+
+def network_file(out, step):
+    """Where the network after a step is kept."""
+    return f"{out}/prun_parameter/prun_parameters{step}.npy"
+
+
+def new_record(options):
+    """The record of a run before its first step: four lists with a number a step, and what the run was started from."""
+    with open(options.data, "rb") as data, open(options.parameters, "rb") as parameters:
+        run = {"data": hashlib.sha256(data.read()).hexdigest(),
+               "parameters": hashlib.sha256(parameters.read()).hexdigest(),
+               "percent": options.percent, "learning_rate": options.learning_rate, "iterations": options.iterations}
+    return {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": run}
+
+
+def resumed_record(new, path):
+    """The record in `path`, to go on with, if it is one of the same run as `new`. Raises InputError."""
+    record = nn.load_dict(path)
+    run = record.get("run", {})
+    for name, value in new["run"].items():
+        if run.get(name) != value:
+            raise nn.InputError(f"{path}: cannot resume, it was made with other {name.replace('_', ' ')}")
+    return record
+
+
+def draw_record(record, unpruned, path, show=False):
+    """Draw cost and accuracies against the degree; `unpruned` is what `judge` said of the network before step 1."""
+    plt = nn.pyplot(show)
+    cost, train_accuracy, test_accuracy = unpruned
+    figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
+    above.plot(record["degree"], record["costs"], "o-", color="C3", markersize=3, label="pruned and retrained")
+    above.axhline(cost, color="C3", linestyle="--", label="unpruned")
+    above.set(ylabel="cost on the training pictures", ylim=(0, None))
+    below.plot(record["degree"], record["train_accuracy"], "o-", color="C0", markersize=3, label="training")
+    below.axhline(train_accuracy, color="C0", linestyle="--", label="training, unpruned")
+    below.plot(record["degree"], record["test_accuracy"], "s-", color="C1", markersize=3, label="test")
+    below.axhline(test_accuracy, color="C1", linestyle="--", label="test, unpruned")
+    below.set(xlabel="pruning degree (%)", ylabel="accuracy (%)")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)  # never over the curves
+    figure.suptitle(f"Prune and retrain, {len(record['degree'])} steps")
+    nn.save_figure(figure, path)
+    if show:
+        plt.show()
+
+
+@nn.exit_status
+def main(argv=None):
+    parser = nn.ArgumentParser("Prune the trained network and retrain it, step by step.")
+    parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
+    parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the trained network")
+    parser.add_argument("--percent", type=float, default=PERCENT,
+                        help="share of each layer's remaining weights that a step prunes")
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="prune-and-retrain steps")
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, metavar="RATE",
+                        help="step size of retraining")
+    parser.add_argument("--iterations", type=int, default=ITERATIONS, metavar="N", help="iterations of each retraining")
+    parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for degree_costs.npy and prun_parameter/")
+    parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for degree_costs.png")
+    parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
+    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
+    options = parser.parse_args(argv)
+
+    data = X_train, Y_train, _, _ = nn.load_data(options.data)
+    parameters = nn.load_parameters(options.parameters, len(X_train))
+    record_file = f"{options.out}/degree_costs.npy"
+    record = new_record(options)
+    unpruned = judge(data, parameters)
+    if options.resume and os.path.exists(record_file):
+        record = resumed_record(record, record_file)
+        parameters = nn.load_parameters(network_file(options.out, len(record["degree"])), len(X_train))
+    os.makedirs(f"{options.out}/prun_parameter", exist_ok=True)
+    os.makedirs(options.figures, exist_ok=True)
+
+    print("        degree    accuracy (%), pruned   and retrained         cost")
+    print("step       (%)       train      test     train      test")
+    line = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}".format
+    print(line("unpruned", prun_mask.degree(parameters), "", "", unpruned[1], unpruned[2], unpruned[0]))
+    steps = range(len(record["degree"]) + 1, options.steps + 1)
+    with tqdm(total=len(steps) * options.iterations, unit=" iterations", disable=None) as bar:
+        for step in steps:
+            pruned, parameters, costs = prune_step(X_train, Y_train, parameters, options.percent,
+                                                   options.learning_rate, options.iterations, lambda cost: bar.update())
+            cost, train_accuracy, test_accuracy = judge(data, parameters)
+            for name, value in (("degree", prun_mask.degree(parameters)), ("costs", cost),
+                                ("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy)):
+                record[name].append(value)
+            nn.save_parameters(network_file(options.out, step), parameters, costs)
+            nn.save_dict(record_file, record)
+            _, train_before, test_before = judge(data, pruned)
+            bar.write(line(step, record["degree"][-1], f"{train_before:.2f}", f"{test_before:.2f}", train_accuracy,
+                           test_accuracy, cost))
+
+    print(f"\n{record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "
+          f"{record['train_accuracy'][-1]:.2f} % (unpruned {unpruned[1]:.2f} %),\n"
+          f"on the test pictures {record['test_accuracy'][-1]:.2f} % (unpruned {unpruned[2]:.2f} %)")
+    print(f"networks saved: {options.out}/prun_parameter")
+    draw_record(record, unpruned, f"{options.figures}/degree_costs.png", options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

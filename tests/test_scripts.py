@@ -1,0 +1,256 @@
+"""Each script run as a user runs it, on a small data set: what it prints, its files, its figures, its errors."""
+
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+import nn_functions as nn
+import prun_mask
+
+from .conftest import ROOT, fail, run, succeed, write_data
+
+SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py")
+
+
+def assert_figure(path):
+    """A PNG file with something drawn in it."""
+    with Image.open(path) as picture:
+        assert picture.format == "PNG" and picture.width > 400 and len(picture.convert("RGB").getcolors(1 << 24)) > 20
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which nn_main.py and pruning.py have been run on a small data set, and what they printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    data = write_data(folder / "small.h5")
+    common = ("--data", data, "--out", folder / "out", "--figures", folder / "figure")
+    text = {
+        "nn_main": succeed(ROOT / "nn_main.py", *common, "--iterations", 1500, "--learning-rate", 0.05, cwd=folder),
+        "pruning": succeed(ROOT / "pruning.py", *common, "--parameters", folder / "out" / "parameters.npy",
+                           "--steps", 4, "--iterations", 30, "--percent", 10, cwd=folder)}
+    for name, words in text.items():
+        (folder / name).write_text(words)
+    return folder
+
+
+def test_nn_main(trained):
+    text = (trained / "nn_main").read_text()
+    assert "training pictures: 20, of which 10 show a car" in text and "test pictures: 8" in text
+    assert "6 x 8 pixels x 3 colours = 144" in text and "144 -> 5 -> 4 -> 3 -> 2 -> 1" in text
+    values = nn.load_dict(trained / "out" / "parameters.npy")
+    assert list(values) == [f"{k}{l}" for l in range(1, 6) for k in "Wb"] + ["costs"]
+    assert values["costs"].shape == (1500,)
+    data = nn.load_dict(trained / "out" / "data.npy")
+    assert data["learning_rate"] == 0.05 and 0 < data["times"] < 300
+    X, Y, X_test, Y_test = nn.load_data(trained / "small.h5")
+    parameters = nn.load_parameters(trained / "out" / "parameters.npy", 144)
+    assert f"train accuracy: {nn.accuracy(nn.predict(X, parameters), Y):.2f} %" in text
+    assert f"test accuracy: {nn.accuracy(nn.predict(X_test, parameters), Y_test):.2f} %" in text
+    assert nn.compute_cost(nn.predict(X, parameters), Y) < values["costs"][0]
+    expected, _ = nn.gradient_descent(X, Y, nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1), 0.05, 1500)
+    assert all(np.allclose(parameters[name], expected[name], rtol=0, atol=1e-9) for name in expected)
+    assert_figure(trained / "figure" / "cost.png")
+
+
+def test_pruning(trained):
+    record = nn.load_dict(trained / "out" / "degree_costs.npy")
+    X, Y, X_test, Y_test = nn.load_data(trained / "small.h5")
+    parameters = nn.load_parameters(trained / "out" / "parameters.npy", 144)
+    text = (trained / "pruning").read_text()
+    lines = [line.split() for line in text.splitlines()]
+    files = sorted(path.name for path in (trained / "out" / "prun_parameter").iterdir())
+    assert files == [f"prun_parameters{step}.npy" for step in range(1, 5)]
+    for step in range(1, 5):
+        # The step done again with the functions, from what the step before left.
+        masks = prun_mask.prune_masks(parameters, 10)
+        pruned = prun_mask.apply_masks(parameters, masks)
+        parameters, costs = nn.gradient_descent(X, Y, pruned, 0.005, 30, masks)
+        path = trained / "out" / "prun_parameter" / f"prun_parameters{step}.npy"
+        saved = nn.load_parameters(path, 144)
+        assert all(np.allclose(saved[name], parameters[name], rtol=0, atol=1e-12) for name in saved)
+        assert all((saved[name][~mask] == 0).all() for name, mask in masks.items())
+        assert list(nn.load_dict(path)) == [*saved, "costs"]
+        AL, AL_test = nn.predict(X, parameters), nn.predict(X_test, parameters)
+        expected = (prun_mask.degree(parameters), nn.accuracy(nn.predict(X, pruned), Y),
+                    nn.accuracy(nn.predict(X_test, pruned), Y_test), nn.accuracy(AL, Y), nn.accuracy(AL_test, Y_test))
+        (printed,) = [line for line in lines if line[:1] == [str(step)]]
+        assert [float(value) for value in printed[1:6]] == pytest.approx(expected, abs=0.01)
+        assert record["degree"][step - 1] == expected[0]
+        assert record["costs"][step - 1] == pytest.approx(nn.compute_cost(AL, Y), abs=1e-12)
+        assert (record["train_accuracy"][step - 1], record["test_accuracy"][step - 1]) == expected[3:]
+    assert len(record["degree"]) == len(record["costs"]) == 4
+    assert f"{record['degree'][-1]:.3f} % of the weights are pruned" in text
+    assert_figure(trained / "figure" / "degree_costs.png")
+
+
+def test_the_same_command_gives_the_same_bytes(trained, tmp_path):
+    common = ("--data", trained / "small.h5", "--out", tmp_path, "--figures", tmp_path)
+    succeed("nn_main.py", *common, "--iterations", 1500, "--learning-rate", 0.05)
+    succeed("pruning.py", *common, "--parameters", tmp_path / "parameters.npy", "--steps", 4, "--iterations", 30,
+            "--percent", 10)
+    for name in ("parameters.npy", "degree_costs.npy", *(f"prun_parameter/prun_parameters{i}.npy" for i in range(1, 5))):
+        assert (tmp_path / name).read_bytes() == (trained / "out" / name).read_bytes()
+
+
+def test_resume_goes_on_to_the_same_bytes(trained, tmp_path):
+    parameters = trained / "out" / "parameters.npy"
+    command = ("pruning.py", "--data", trained / "small.h5", "--parameters", parameters, "--iterations", 30,
+               "--percent", 10, "--out", tmp_path, "--figures", tmp_path)
+    succeed(*command, "--steps", 2, "--resume")
+    succeed(*command, "--steps", 4, "--resume")
+    for name in ("degree_costs.npy", *(f"prun_parameter/prun_parameters{step}.npy" for step in range(1, 5))):
+        assert (tmp_path / name).read_bytes() == (trained / "out" / name).read_bytes()
+    before = (tmp_path / "degree_costs.npy").read_bytes()
+    assert "cannot resume, it was made with other learning rate" in fail(*command, "--resume", "--learning-rate", 0.1)
+    assert (tmp_path / "degree_costs.npy").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of three photos, two of them labelled, one of those wrongly on purpose."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i, number in enumerate((1, 2, 10)):
+        Image.fromarray(np.full((90, 160, 3), 80 * i, np.uint8)).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+def network_that_says_car_from(brightness):
+    """A network whose verdict is easy to know: a car if the picture's mean brightness, 0 to 255, is above the given."""
+    return {"W1": np.full((1, 144), 10 / 144), "b1": np.zeros((1, 1)), "W2": np.ones((1, 1)),
+            "b2": np.full((1, 1), -10 * brightness / 255)}
+
+
+def test_nn_test(photos, small_data, tmp_path):
+    nn.save_parameters(tmp_path / "p.npy", network_that_says_car_from(100), [])
+    (photos / "labels.csv").write_text("file,label\n1.png,1\n10.png,1\n")
+    text = succeed("nn_test.py", photos, photos / "2.png", "--data", small_data, "--parameters", tmp_path / "p.npy",
+                   "--figures", tmp_path)
+    verdicts = [1 / (1 + np.exp(-10 * (value - 100) / 255)) for value in (0, 80, 160, 80)]
+    expected = [f"{photos}/{name}: {'car' if p > 0.5 else 'no car'} {p:.3f}"
+                for name, p in zip(("1.png", "2.png", "10.png", "2.png"), verdicts)]
+    expected[0] += " (wrong)"
+    assert text.splitlines()[:5] == [*expected, "right: 1/2"]
+    assert_figure(tmp_path / "predict.png")
+
+
+def test_nn_test_judges_the_good_photos_and_lists_the_bad_ones(photos, small_data, tmp_path):
+    nn.save_parameters(tmp_path / "p.npy", network_that_says_car_from(100), [])
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    process = run("nn_test.py", tmp_path / "bad.jpg", photos / "10.png", tmp_path / "missing.jpg", "--data", small_data,
+                  "--parameters", tmp_path / "p.npy", "--figures", tmp_path)
+    assert process.returncode == 2 and f"{photos}/10.png: car" in process.stdout
+    bad, missing = process.stderr.splitlines()
+    assert bad.startswith(f"nn_test.py: {tmp_path}/bad.jpg: cannot be read as a picture")
+    assert missing == f"nn_test.py: {tmp_path}/missing.jpg: No such file or directory"
+
+
+def test_prun_parameters(trained, photos, tmp_path):
+    nn.save_parameters(tmp_path / "ori.npy", network_that_says_car_from(40), [])
+    pruned = network_that_says_car_from(100)
+    pruned["W1"][0, :36] = 0
+    nn.save_parameters(tmp_path / "pruned.npy", pruned, [])
+    (photos / "labels.csv").write_text("file,label\n1.png,0\n2.png,1\n10.png,1\n")
+    text = succeed("prun_parameters.py", "--data", trained / "small.h5", "--parameters", tmp_path / "ori.npy",
+                   "--pruned", tmp_path / "pruned.npy", "--photos", photos, "--figures", tmp_path)
+    ori, after = text.split("Pruned parameter")
+    assert "Ori parameter" in ori and str(network_that_says_car_from(40)["W1"]) in ori and str(pruned["W1"]) in after
+    assert "degree: 0.0 %" in ori and "degree: 25.0 %" in after
+    assert "photos: 3/3" in ori and "photos: 2/3" in after
+    assert_figure(tmp_path / "prun_predict.png")
+
+
+def test_original_networks_and_photos_give_their_numbers(original, tmp_path):
+    cars = {1, 2, 3, 4, 5, 7, *range(15, 24)}
+    shutil.copytree(original / "photos_demo", tmp_path / "photos")
+    labels = tmp_path / "photos" / "labels.csv"
+    labels.write_text("file,label\n" + "".join(f"{i}.jpg,{int(i in cars)}\n" for i in range(27)))
+    text = succeed("prun_parameters.py", "--parameters", original / "parameters.npy", "--pruned",
+                   original / "prun_parameters39.npy", "--photos", tmp_path / "photos", "--figures", tmp_path)
+    ori, after = text.split("Pruned parameter")
+    assert "[[ 0.17652197 " in ori and "degree: 0.0 %" in ori and "photos: 27/27" in ori
+    assert " 0.23942507]]" in after and "degree: 86.406 %" in after and "photos: 25/27" in after
+    text = succeed("nn_test.py", tmp_path / "photos", "--parameters", original / "prun_parameters39.npy", "--figures",
+                   tmp_path)
+    wrong = [line.split(":")[0].split("/")[-1] for line in text.splitlines() if line.endswith("(wrong)")]
+    assert wrong == ["8.jpg", "21.jpg"]
+    # The original judged photos on pixels from 0 to 255 by mistake; its numbers are met in that way, too.
+    X = np.array([nn.read_picture(tmp_path / "photos" / f"{i}.jpg", (45, 80, 3)) for i in range(27)], float)
+    for name, mistakes in (("parameters.npy", [9]), ("prun_parameters39.npy", [8, 21])):
+        verdicts = nn.predict(X.reshape(27, -1).T, nn.load_parameters(original / name, 10800))[0] > 0.5
+        assert [i for i in range(27) if verdicts[i] != (i in cars)] == mistakes
+
+
+def make_pictures(folder):
+    """A folder of six pictures in several formats, in two parts."""
+    for i, name in enumerate(("train/car/1.png", "train/car/2.jpg", "train/nocar/1.gif", "train/nocar/without_ending",
+                              "test/car/1.bmp", "test/nocar/1.webp")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30 + i, 20), (40 * i, 0, 0)).save(folder / name, "PNG" if "." not in name else None)
+    (folder / "train" / "car" / ".hidden").touch()
+
+
+def test_make_carvnocar(tmp_path):
+    make_pictures(tmp_path)
+    make = ("-m", "datasets.make_carvnocar", "--pictures", tmp_path, "--size", 8, 6, "--out")
+    text = succeed(*make, tmp_path / "a.h5")
+    assert "train: 4 pictures, (6, 8, 3), of which 2 show a car" in text
+    with h5py.File(tmp_path / "a.h5") as file:
+        X, y = file["X_train"][()], file["y_train"][()]
+        assert X.shape == (4, 6, 8, 3) and X.dtype == np.uint8 and y.shape == (4, 1)
+        assert file["X_test"].shape == (2, 6, 8, 3)
+    reds = X[:, 3, 4, 0].round(-1)  # the i-th picture was of red 40 i; i = 0 and 1 are cars
+    assert sorted(reds) == [0, 40, 80, 120] and list(reds) != sorted(reds)
+    assert np.array_equal(y[:, 0], reds <= 40)
+    succeed(*make, tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    succeed(*make, tmp_path / "c.h5", "--seed", 3)
+    assert (tmp_path / "a.h5").read_bytes() != (tmp_path / "c.h5").read_bytes()
+
+    (tmp_path / "test" / "car" / "2.jpg").write_text("no picture")
+    assert fail(*make, tmp_path / "a.h5").startswith(
+        f"make_carvnocar.py: {tmp_path}/test/car/2.jpg: cannot be read as a picture")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+# ------------------------------------------------------------------------------------------------- help and errors
+
+@pytest.mark.parametrize("script", [*SCRIPTS, "-m datasets.make_carvnocar"])
+def test_help_and_a_wrong_option(script):
+    text = succeed(*script.split(), "--help")
+    assert "-h, --help" in text and ("default: " in text) == (script != "prun_mask.py")
+    assert "unrecognized arguments: --wrong" in fail(*script.split(), "--wrong")
+
+
+@pytest.mark.parametrize("script, option", [
+    ("nn_main.py", "--data"), ("pruning.py", "--data"), ("pruning.py", "--parameters"), ("prun_parameters.py", "--data"),
+    ("prun_parameters.py", "--parameters"), ("prun_parameters.py", "--pruned"), ("prun_parameters.py", "--photos"),
+    ("nn_test.py", "--data"), ("nn_test.py", "--parameters"), ("nn_test.py", ""),
+    ("-m datasets.make_carvnocar", "--pictures"),
+])
+def test_a_missing_file_is_one_line(script, option, tmp_path):
+    figures = [] if "make" in script else ["--figures", tmp_path]
+    line = fail(*script.split(), *option.split(), tmp_path / "missing", *figures)
+    name = "make_carvnocar.py" if "make" in script else script
+    assert line.startswith(f"{name}: {tmp_path}/missing") and line.endswith(": No such file or directory")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_data_set_is_one_line(small_data, tmp_path):
+    for script in ("pruning.py", "prun_parameters.py", "nn_test.py"):
+        line = fail(script, "--data", small_data, "--figures", tmp_path / "figure")
+        assert line == f"{script}: datasets/parameters.npy: W1 has shape (5, 10800), but 144 inputs come to it"
+    assert "not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
+    assert "not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    process = subprocess.Popen([sys.executable, "nn_test.py", "--figures", tmp_path], cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
