@@ -7,10 +7,11 @@ arXiv 1506.02626v3) has the rule in section 3: connections whose weight is below
 Run as a script it prints a worked example of the rule.
 """
 
-import argparse
 import sys
 
 import numpy as np
+
+import nn_functions as nn
 
 EXAMPLE_SHAPE = (4, 5)
 EXAMPLE_PERCENT = 20
@@ -38,8 +39,7 @@ def prune_mask(W, percent):
 
 def pruned_layers(parameters):
     """The names of the weights that are pruned, ["W1", ...]: all but the last layer's."""
-    L = sum(name.startswith("W") for name in parameters)
-    return [f"W{l}" for l in range(1, L)]
+    return [f"W{l}" for l in range(1, nn.number_of_layers(parameters))]
 
 
 def prune_masks(parameters, percent):
@@ -60,10 +60,9 @@ def degree(parameters):
     return sum(int((W == 0).sum()) for W in weights) / total * 100 if total else 0.0
 
 
+@nn.exit_status
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Print a worked example of the mask rule on a small matrix.",
-                                     usage=argparse.SUPPRESS)  # there are no options, and errors take one line
-    parser.parse_args(argv)
+    nn.ArgumentParser("Print a worked example of the mask rule on a small matrix.").parse_args(argv)
 
     W = np.random.RandomState(1).randn(*EXAMPLE_SHAPE).round(3)
     print(f"A matrix of {W.size} weights. One step prunes {EXAMPLE_PERCENT} % of them, those of smallest magnitude.\n")
