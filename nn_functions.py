@@ -136,20 +136,9 @@ def _stored(file, name, path):
 
 # ------------------------------------------------------------------------------------------------- the network
 
-def relu(Z):
-    """max(0, Z), element by element."""
-    return np.maximum(Z, 0)
-
-
-def sigmoid(Z):
-    """1 / (1 + exp(-Z)), element by element."""
-    with np.errstate(over="ignore"):  # exp(-Z) may become infinite; the result is then 0, as it should be
-        return 1 / (1 + np.exp(-Z))
-
-
 def number_of_layers(parameters):
-    """L, the number of layers with weights."""
-    return sum(name.startswith("W") for name in parameters)
+    """L, the number of layers: the parameters are a W and a b for each."""
+    return len(parameters) // 2
 
 
 def initialize_parameters(layer_sizes, seed):
@@ -165,90 +154,259 @@ def initialize_parameters(layer_sizes, seed):
     return parameters
 
 
-def forward(X, parameters):
-    """Forward propagation: Z_l = W_l A_{l-1} + b_l, A_l = ReLU(Z_l), and A_L = sigmoid(Z_L).
+def later_layers(parameters):
+    """The layers 2 to L as a list of matrices [W_l b_l], of shape (n_l, n_{l-1} + 1): a bias is the weight of a 1."""
+    return [np.hstack([parameters[f"W{l}"], parameters[f"b{l}"]]) for l in range(2, number_of_layers(parameters) + 1)]
 
-    Returns the activations [A_0 = X, A_1, ..., A_L], A_l of shape (n_l, m). A_L is the probability of a car.
+
+def new_activations(layers, m):
+    """Room for what goes into each of the layers 2 to L: A_{l-1} and below it a row of 1, shape (n_{l-1} + 1, m)."""
+    return [np.ones((layer.shape[1], m)) for layer in layers]
+
+
+def relu(Z, out):
+    """max(0, Z), element by element, written to `out`."""
+    return np.maximum(Z, 0, out=out)
+
+
+def sigmoid(Z):
+    """1 / (1 + exp(-Z)), element by element. Where exp(-Z) becomes infinite the result is 0, as it should be."""
+    return 1 / (1 + np.exp(-Z))
+
+
+def forward(Z1, layers, activations):
+    """Forward propagation from Z_1 = W_1 X + b_1: A_l = ReLU(Z_l), Z_{l+1} = W_{l+1} A_l + b_{l+1}, A_L = sigmoid(Z_L).
+
+    Layer 1 is the caller's, because it alone meets the pictures; see `gradient_descent`.
+
+    Z1 : ndarray of shape (n_1, m)
+    layers : see `later_layers`
+    activations : see `new_activations`; filled with A_1, ..., A_{L-1}
+    Returns A_L of shape (1, m), the probability of a car.
     """
-    L = number_of_layers(parameters)
-    activations = [X]
-    for l in range(1, L + 1):
-        Z = parameters[f"W{l}"] @ activations[-1] + parameters[f"b{l}"]
-        activations.append(relu(Z) if l < L else sigmoid(Z))
-    return activations
+    Z = Z1
+    for layer, A in zip(layers, activations):
+        relu(Z, out=A[:-1])
+        Z = layer @ A
+    return sigmoid(Z)
+
+
+def backward(AL, Y, layers, activations, scale=1):
+    """Back-propagation: the gradient of the cost with respect to the layers 2 to L, and to Z_1.
+
+    At the output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
+    dZ_L = dA_L A_L (1 - A_L) / m. Then dW_l = dZ_l A_{l-1}^T, db_l = sum(dZ_l), and dZ_{l-1} = W_l^T dZ_l ReLU'(Z_{l-1}).
+
+    AL : what `forward` returned; activations : what it filled
+    scale : everything is multiplied by it, at no cost; with the learning rate, it is what an update subtracts
+    Returns a list of [dW_l db_l], each of the shape of its layer, and dZ_1 of shape (n_1, m).
+    """
+    not_AL = 1 - AL
+    dZ = ((1 - Y) / (not_AL + 1e-5) - Y / (AL + 1e-5)) * AL * not_AL * (scale / Y.size)
+    gradients = []
+    for layer, A in zip(reversed(layers), reversed(activations)):
+        gradients.append(dZ @ A.T)
+        dZ = layer[:, :-1].T @ dZ
+        dZ *= np.sign(A[:-1])  # ReLU': 1 where A > 0, and 0 where A is 0
+    return gradients[::-1], dZ
 
 
 def compute_cost(AL, Y):
     """Cross-entropy, -(1/m) sum(Y log AL + (1 - Y) log(1 - AL + 1e-5)): the original experiment's formula.
 
-    The 1e-5 bounds the cost of a picture without a car. AL, Y : arrays of shape (1, m).
+    The 1e-5 bounds the cost of a picture without a car.
+
+    AL : ndarray of shape (1, m), or (k, m): the output in k iterations; Y : ndarray of shape (1, m)
+    Returns an array of shape (1,), or (k,).
     """
     smallest = np.nextafter(0, 1)  # log(0) is kept out without changing any other value
-    return float(-np.mean(Y * np.log(np.maximum(AL, smallest)) + (1 - Y) * np.log(1 - AL + 1e-5)))
+    return -np.mean(Y * np.log(np.maximum(AL, smallest)) + (1 - Y) * np.log(1 - AL + 1e-5), axis=1)
 
 
-def backward(activations, Y, parameters):
-    """Back-propagation: the gradient of the cost with respect to every weight and bias.
-
-    At the output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
-    dZ_L = dA_L A_L (1 - A_L). Then dW_l = (1/m) dZ_l A_{l-1}^T, db_l = (1/m) sum(dZ_l), dA_{l-1} = W_l^T dZ_l, and
-    dZ_{l-1} = dA_{l-1} where A_{l-1} > 0, else 0.
-
-    activations : what `forward` returned
-    Returns a dict `dW1, db1, ..., dWL, dbL`, each of the shape of its parameter.
-    """
-    m = Y.shape[1]
-    AL = activations[-1]
-    dZ = -(Y / (AL + 1e-5) - (1 - Y) / (1 - AL + 1e-5)) * AL * (1 - AL)
-    gradients = {}
-    for l in range(number_of_layers(parameters), 0, -1):
-        gradients[f"dW{l}"] = dZ @ activations[l - 1].T / m
-        gradients[f"db{l}"] = dZ.sum(axis=1, keepdims=True) / m
-        if l > 1:
-            dZ = (parameters[f"W{l}"].T @ dZ) * (activations[l - 1] > 0)
-    return gradients
-
-
-def update_parameters(parameters, gradients, learning_rate, masks=None):
-    """One step down the gradient, in place: W_l -= learning_rate dW_l, and the same for b_l.
-
-    masks : None, or for example {"W1": bool array of W1's shape, ...}: where it is False, a pruned connection, the
-        weight is 0 again after the step (section 3.3 of the paper: retrain the surviving connections)
-    """
-    for name, value in parameters.items():
-        value -= learning_rate * gradients["d" + name]
-    for name, mask in (masks or {}).items():
-        parameters[name][~mask] = 0
-
-
-def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, progress=None):
-    """Full-batch gradient descent: forward, cost, backward, update, again.
-
-    X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m)
-    masks : see `update_parameters`; the weights outside the masks are taken to be 0 already
-    progress : None, or a function that is called with the cost in every iteration
-    Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
-    costs[i] is the cost before iteration i.
-    """
-    parameters = {name: value.copy() for name, value in parameters.items()}
-    costs = np.empty(iterations)
-    for i in range(iterations):
-        activations = forward(X, parameters)
-        costs[i] = compute_cost(activations[-1], Y)
-        update_parameters(parameters, backward(activations, Y, parameters), learning_rate, masks)
-        if progress:
-            progress(costs[i])
-    return parameters, costs
-
-
+@np.errstate(over="ignore")  # see `sigmoid`
 def predict(X, parameters):
     """The probability of a car for each picture, an array of shape (1, m)."""
-    return forward(X, parameters)[-1]
+    layers = later_layers(parameters)
+    return forward(parameters["W1"] @ X + parameters["b1"], layers, new_activations(layers, X.shape[1]))
 
 
 def accuracy(AL, Y):
     """The share of pictures judged rightly, in percent: a probability above 0.5 says "car"."""
-    return 100 * np.mean((AL > 0.5) == Y)
+    return float(100 * np.mean((AL > 0.5) == Y))
+
+
+# ------------------------------------------------------------------------------------------------ the training
+
+COST_BLOCK = 100  # iterations whose costs are computed together
+
+
+@np.errstate(over="ignore")  # see `sigmoid`
+def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, progress=None, gram=None, way=None):
+    """Full-batch gradient descent: forward, backward, update, again, by one of two ways.
+
+    They differ in layer 1 alone, the only one that meets the pictures: `TextbookLayer` multiplies with all of them
+    twice in every iteration, `SampleSpaceLayer` never. Both give the same result, to rounding.
+
+    X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m)
+    masks : None, or for example {"W1": bool array of W1's shape, ...}: where it is False, a pruned connection, the
+        weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in `parameters`
+    progress : None, or a function that is called with (iterations done, last cost) now and then
+    gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
+    way : "textbook", "sample space", or None to choose (`cheaper_way`)
+    Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
+    costs[i] is the cost before iteration i.
+    """
+    masks = masks or {}
+    gram = gram or GramMatrices(X)
+    W1, b1 = parameters["W1"].copy(), parameters["b1"].copy()
+    if way is None:
+        way = cheaper_way(gram, len(W1), masks.get("W1"), iterations)
+    first = {"textbook": TextbookLayer, "sample space": SampleSpaceLayer}[way](gram, W1, b1, masks.get("W1"))
+    layers = later_layers(parameters)
+    layer_masks = [mask_with_bias(masks.get(f"W{l}")) for l in range(2, len(layers) + 2)]
+    activations = new_activations(layers, Y.size)
+
+    costs = np.empty(iterations)
+    outputs = np.empty((COST_BLOCK, Y.size))
+    for i in range(iterations):
+        AL = forward(first.Z(), layers, activations)
+        steps, first_step = backward(AL, Y, layers, activations, learning_rate)
+        first.update(first_step)
+        for layer, step, mask in zip(layers, steps, layer_masks):
+            layer -= step if mask is None else step * mask
+
+        k = i % COST_BLOCK
+        outputs[k] = AL
+        if k == COST_BLOCK - 1 or i == iterations - 1:
+            costs[i - k:i + 1] = compute_cost(outputs[:k + 1], Y)
+            if progress:
+                progress(i + 1, costs[i])
+
+    trained = dict(zip(("W1", "b1"), first.parameters()))
+    for l, layer in enumerate(layers, start=2):
+        trained[f"W{l}"], trained[f"b{l}"] = layer[:, :-1].copy(), layer[:, -1:].copy()
+    return trained, costs
+
+
+def mask_with_bias(mask):
+    """The mask of [W b]: biases are never pruned. None stays None."""
+    return None if mask is None else np.hstack([mask, np.ones((len(mask), 1))])
+
+
+class TextbookLayer:
+    """Layer 1 as the textbook has it: Z = W X + b, W <- W - D X^T, b <- b - sum(D), where D is learning_rate dZ."""
+
+    def __init__(self, gram, W, b, mask):
+        self.X, self.W, self.b, self.mask = gram.X, W, b, mask
+
+    def Z(self):
+        Z = self.W @ self.X
+        Z += self.b
+        return Z
+
+    def update(self, D):
+        dW = D @ self.X.T
+        if self.mask is not None:
+            dW *= self.mask
+        self.W -= dW
+        self.b -= D.sum(axis=1, keepdims=True)
+
+    def parameters(self):
+        return self.W, self.b
+
+
+class SampleSpaceLayer:
+    """The same layer 1 without the pictures: what the updates do to W X + b depends on X by its inner products alone.
+
+    Row r of W changes by -D[r] X^T, where its mask M_r lets it, and b[r] by -sum(D[r]). So Z[r] = W[r] X + b[r] changes
+    by -D[r] (X^T diag(M_r) X + 1): the Gram matrix of unit r, of shape (m, m) however many pixels there are, and 1 in
+    every place for the bias. W and b themselves are needed only in the end, when the sum of all D gives them at once.
+    """
+
+    def __init__(self, gram, W, b, mask):
+        self.X, self.W, self.b, self.mask = gram.X, W, b, mask
+        self.G = gram.for_mask(mask)
+        self.current_Z = W @ self.X + b
+        self.sum_D = np.zeros_like(self.current_Z)
+
+    def Z(self):
+        return self.current_Z
+
+    def update(self, D):
+        # Without a mask one matrix serves all units; with masks each unit has its own.
+        self.current_Z -= D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]
+        self.sum_D += D
+
+    def parameters(self):
+        layer = TextbookLayer(self, self.W, self.b, self.mask)
+        layer.update(self.sum_D)
+        return layer.parameters()
+
+
+class GramMatrices:
+    """The inner products of the pictures, X^T diag(M_r) X + 1 for each row M_r of layer 1's mask.
+
+    Pruning only takes inputs away, so from one step to the next the products of what was removed are subtracted: about
+    5 % of the work of computing the matrices anew.
+    """
+
+    def __init__(self, X):
+        self.X = X  # (n_x, m)
+        self.mask = None  # the mask that G belongs to; None: all pixels
+        self.G = None  # (m, m) without a mask, (n_1, m, m) with one
+
+    def for_mask(self, mask):
+        """The matrices of a mask, bool of shape (n_1, n_x), as (n_1, m, m); for None the one of all pixels, (m, m)."""
+        if self.G is None or (mask is None and self.mask is not None):
+            self.mask, self.G = None, self._products(slice(None)) + 1
+        if mask is not None:
+            changes = self._changes(mask)
+            if self.mask is None:
+                self.G = np.repeat(self.G[None], len(mask), axis=0)
+            self.mask = mask
+            for G_r, (pixels, subtract) in zip(self.G, changes):
+                if subtract:
+                    G_r -= self._products(pixels)
+                else:
+                    G_r[:] = self._products(pixels) + 1
+        return self.G
+
+    def work(self, mask):
+        """The multiply-adds that `for_mask` would take."""
+        n_x, m = self.X.shape
+        pixels = n_x if self.G is None or (mask is None and self.mask is not None) else 0
+        if mask is not None:
+            pixels += sum(len(changed) for changed, _ in self._changes(mask))
+        return pixels * m * m
+
+    def _changes(self, mask):
+        """For each unit, the pixels whose products lead to its new matrix, and whether they are to be subtracted."""
+        changes = []
+        for r, new in enumerate(mask):
+            old = np.ones_like(new) if self.mask is None else self.mask[r]
+            removed, kept = np.flatnonzero(old & ~new), np.flatnonzero(new)
+            subtract = len(removed) <= len(kept) and not (new & ~old).any()
+            changes.append((removed if subtract else kept, subtract))
+        return changes
+
+    def _products(self, pixels):
+        """X^T X over some of the pixels, (m, m)."""
+        chosen = self.X.T[:, pixels]
+        return chosen @ chosen.T
+
+
+def cheaper_way(gram, n_1, mask, iterations):
+    """The way of `gradient_descent` that takes fewer multiply-adds in layer 1, which has nearly all of them.
+
+    The sample space is ruled out where its matrices would take more memory than the pictures.
+    """
+    n_x, m = gram.X.shape
+    matrices = 1 if mask is None else n_1
+    if matrices * m > n_x:
+        return "textbook"
+    pixels = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
+    sample_space = gram.work(mask) + pixels + iterations * n_1 * m * m
+    return "sample space" if sample_space < iterations * pixels else "textbook"
 
 
 # --------------------------------------------------------------------------------------------------- the files
@@ -261,7 +419,7 @@ def load_parameters(path, n_x):
     stored = load_dict(path)
     parameters = {}
     size = n_x
-    for l in range(1, number_of_layers(stored) + 1):
+    for l in range(1, sum(name.startswith("W") for name in stored) + 1):
         for name in (f"W{l}", f"b{l}"):
             value = stored.get(name)
             if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":

@@ -25,9 +25,9 @@ def train(X, Y, layer_sizes, learning_rate, iterations, seed):
     start = time.perf_counter()
     with tqdm(total=iterations, unit=" iterations", disable=None) as bar:
 
-        def show(cost):
-            if bar.update():  # true when the bar was drawn anew, a few times a second
-                bar.set_postfix_str(f"cost {cost:.6f}", refresh=False)
+        def show(done, cost):
+            bar.set_postfix_str(f"cost {cost:.6f}", refresh=False)
+            bar.update(done - bar.n)
 
         parameters = nn.initialize_parameters(layer_sizes, seed)
         parameters, costs = nn.gradient_descent(X, Y, parameters, learning_rate, iterations, progress=show)

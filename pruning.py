@@ -25,19 +25,11 @@ OUT = "datasets"
 FIGURES = "figure"
 
 
-def prune_step(X, Y, parameters, percent, learning_rate, iterations, progress=None):
-    """Prune once and retrain. Returns the pruned parameters, the retrained ones and the costs of retraining."""
-    masks = prun_mask.prune_masks(parameters, percent)
-    pruned = prun_mask.apply_masks(parameters, masks)
-    retrained, costs = nn.gradient_descent(X, Y, pruned, learning_rate, iterations, masks, progress)
-    return pruned, retrained, costs
-
-
 def judge(data, parameters):
     """A network's cost on the training pictures, and its accuracy on the training and on the test pictures in percent."""
     X_train, Y_train, X_test, Y_test = data
     AL = nn.predict(X_train, parameters)
-    return nn.compute_cost(AL, Y_train), nn.accuracy(AL, Y_train), nn.accuracy(nn.predict(X_test, parameters), Y_test)
+    return nn.compute_cost(AL, Y_train).item(), nn.accuracy(AL, Y_train), nn.accuracy(nn.predict(X_test, parameters), Y_test)
 
 
 def network_file(out, step):
@@ -118,11 +110,14 @@ def main(argv=None):
     print("step       (%)       train      test     train      test")
     line = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}".format
     print(line("unpruned", prun_mask.degree(parameters), "", "", unpruned[1], unpruned[2], unpruned[0]))
+    gram = nn.GramMatrices(X_train)
     steps = range(len(record["degree"]) + 1, options.steps + 1)
     with tqdm(total=len(steps) * options.iterations, unit=" iterations", disable=None) as bar:
-        for step in steps:
-            pruned, parameters, costs = prune_step(X_train, Y_train, parameters, options.percent,
-                                                   options.learning_rate, options.iterations, lambda cost: bar.update())
+        for start, step in zip(range(0, bar.total, options.iterations), steps):
+            masks = prun_mask.prune_masks(parameters, options.percent)
+            pruned = prun_mask.apply_masks(parameters, masks)
+            parameters, costs = nn.gradient_descent(X_train, Y_train, pruned, options.learning_rate, options.iterations,
+                                                    masks, lambda done, _: bar.update(start + done - bar.n), gram)
             cost, train_accuracy, test_accuracy = judge(data, parameters)
             for name, value in (("degree", prun_mask.degree(parameters)), ("costs", cost),
                                 ("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy)):

@@ -1,64 +1,90 @@
-"""The network against finite differences, formulas written out, and the original's first weights."""
+"""The network against finite differences and formulas written out, and the two ways of the descent against each other."""
 
 import numpy as np
 import pytest
 
 import nn_functions as nn
+import prun_mask
+
+from .conftest import ROOT
 
 SIZES = (12, 5, 4, 3, 2, 1)
+WAYS = ("textbook", "sample space")
 
 
-def small_network(m=7, seed=3):
+def small_network(m=7, seed=3, sizes=SIZES):
     """Random pictures and labels, and a network in which every hidden layer has units that are on."""
     random = np.random.RandomState(seed)
-    X = random.rand(SIZES[0], m)
+    X = random.rand(sizes[0], m)
     Y = (np.arange(m) % 2)[None].astype(float)
     parameters = {name: value * 4 if name[0] == "W" else value + 0.5
-                  for name, value in nn.initialize_parameters(SIZES, seed).items()}
-    assert all((A > 0).any() for A in nn.forward(X, parameters))
+                  for name, value in nn.initialize_parameters(sizes, seed).items()}
     return X, Y, parameters
 
 
-def test_gradient_matches_finite_differences():
+def random_masks(parameters, share, seed=5):
+    random = np.random.RandomState(seed)
+    return {name: random.rand(*parameters[name].shape) < share for name in prun_mask.pruned_layers(parameters)}
+
+
+def formula_cost(X, Y, parameters):
+    """The integral of the gradient that the network uses: like its cost, but with 1e-5 beside both logarithms.
+
+    Written out unit by unit, so that it shares nothing with the network's own forward propagation.
+    """
+    L, total = len(parameters) // 2, 0
+    for x, y in zip(X.T, Y[0]):
+        values = list(x)
+        for l in range(1, L + 1):
+            W, b = parameters[f"W{l}"], parameters[f"b{l}"]
+            sums = [sum(w * value for w, value in zip(row, values)) + bias for row, bias in zip(W, b[:, 0])]
+            values = [max(0, z) if l < L else 1 / (1 + np.exp(-z)) for z in sums]
+        total -= y * np.log(values[0] + 1e-5) + (1 - y) * np.log(1 - values[0] + 1e-5)
+    return total / Y.size
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradient_matches_finite_differences(way, masked):
     X, Y, parameters = small_network()
-    gradients = nn.backward(nn.forward(X, parameters), Y, parameters)
-
-    def exact_cost():
-        # The integral of the gradient that the network uses: like the cost, but with 1e-5 beside both logarithms.
-        AL = nn.predict(X, parameters)
-        return -np.mean(Y * np.log(AL + 1e-5) + (1 - Y) * np.log(1 - AL + 1e-5))
-
-    step = 1e-6
+    masks = random_masks(parameters, 0.8) if masked else {}
+    parameters = prun_mask.apply_masks(parameters, masks)
+    after, _ = nn.gradient_descent(X, Y, parameters, 1, 1, masks, way=way)  # one step of the gradient's own length
+    step = 1e-5
     for name, value in parameters.items():
+        gradient = value - after[name]
+        assert np.any(gradient), name
         for index in np.ndindex(value.shape):
             kept = value[index]
             value[index] = kept + step
-            above = exact_cost()
+            above = formula_cost(X, Y, parameters)
             value[index] = kept - step
-            below = exact_cost()
+            below = formula_cost(X, Y, parameters)
             value[index] = kept
-            assert gradients["d" + name][index] == pytest.approx((above - below) / (2 * step), abs=1e-8), (name, index)
-    assert all(np.any(gradient) for gradient in gradients.values())
+            pruned = name in masks and not masks[name][index]
+            expected = 0 if pruned else (above - below) / (2 * step)
+            assert gradient[index] == pytest.approx(expected, abs=1e-8), (name, index)
 
 
-def test_forward_is_the_formula_unit_by_unit():
+def test_predict_is_the_formula_unit_by_unit():
     X, _, parameters = small_network()
-    for k, expected in enumerate(nn.predict(X, parameters)[0]):
-        values = X[:, k]
-        for l in range(1, 6):
-            W, b = parameters[f"W{l}"], parameters[f"b{l}"]
-            values = [sum(W[i, j] * values[j] for j in range(len(values))) + b[i, 0] for i in range(len(W))]
-            values = [max(0, z) if l < 5 else 1 / (1 + np.exp(-z)) for z in values]
-        assert values[0] == pytest.approx(expected, rel=1e-12)
+    for k, probability in enumerate(nn.predict(X, parameters)[0]):
+        cost = formula_cost(X[:, k:k + 1], np.ones((1, 1)), parameters)
+        assert probability == pytest.approx(np.exp(-cost) - 1e-5, rel=1e-12)
 
 
 def test_cost_is_the_original_formula_and_finite_at_the_ends():
-    AL = np.array([[0.2, 0.7]])
-    expected = -(np.log(0.2) + np.log(1 - 0.7 + 1e-5)) / 2
-    assert nn.compute_cost(AL, np.array([[1, 0]])) == expected
+    AL = np.array([[0.2, 0.7], [0.4, 0.1]])
+    expected = [-(np.log(0.2) + np.log(1 - 0.7 + 1e-5)) / 2, -(np.log(0.4) + np.log(1 - 0.1 + 1e-5)) / 2]
+    assert np.array_equal(nn.compute_cost(AL, np.array([[1, 0]])), expected)
     assert nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[0, 1]])) == pytest.approx(-np.log(1 + 1e-5) / 2, rel=1e-9)
     assert np.isfinite(nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[1, 0]])))
-    assert np.array_equal(nn.sigmoid(np.array([-1e4, 0, 1e4])), [0, 0.5, 1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_outputs_far_out_are_0_and_1_without_a_warning():
+    parameters = {"W1": np.ones((1, 1)), "b1": np.zeros((1, 1))}
+    assert np.array_equal(nn.predict(np.array([[-1e4, 0, 1e4]]), parameters), [[0, 0.5, 1]])
 
 
 def test_initialisation_draws_in_the_documented_order():
@@ -69,33 +95,94 @@ def test_initialisation_draws_in_the_documented_order():
         assert np.array_equal(parameters[name], expected)
 
 
-def test_descent_lowers_the_cost_and_leaves_its_input_alone():
+@pytest.mark.parametrize("way", WAYS)
+def test_descent_lowers_the_cost_and_leaves_its_input_alone(way):
     X, Y, parameters = small_network()
     X[0] = Y  # something to learn
     before = {name: value.copy() for name, value in parameters.items()}
     seen = []
-    trained, costs = nn.gradient_descent(X, Y, parameters, 0.1, 2000, progress=seen.append)
+    trained, costs = nn.gradient_descent(X, Y, parameters, 0.1, 2050, progress=lambda *now: seen.append(now), way=way)
     assert all(np.array_equal(before[name], parameters[name]) for name in parameters)
-    assert costs[0] == nn.compute_cost(nn.predict(X, parameters), Y)
+    assert list(trained) == list(parameters)
+    assert costs[0] == pytest.approx(nn.compute_cost(nn.predict(X, parameters), Y), abs=1e-15)
     assert nn.compute_cost(nn.predict(X, trained), Y) <= costs[-1] < costs[0] / 2
-    assert seen == list(costs) and len(costs) == 2000
+    assert len(costs) == 2050 and seen[-1] == (2050, costs[-1]) and seen[0] == (100, costs[99])
 
 
-def test_masked_descent_moves_every_kept_weight_and_no_pruned_one():
+def assert_ways_agree(X, Y, parameters, learning_rate, iterations, masks=None, gram=None):
+    """Both ways from the same start: the costs agree to 1e-9 and the weights to 1e-8. Returns the new parameters."""
+    textbook, sample_space = (
+        nn.gradient_descent(X, Y, parameters, learning_rate, iterations, masks, gram=gram, way=way) for way in WAYS)
+    assert np.abs(textbook[1] - sample_space[1]).max() < 1e-9
+    for name, value in textbook[0].items():
+        assert np.abs(value - sample_space[0][name]).max() < 1e-8
+        if masks and name in masks:
+            assert not value[~masks[name]].any() and not sample_space[0][name][~masks[name]].any()
+    return sample_space[0]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("m, n_x", [(1, 12), (2, 3), (7, 12), (40, 12), (200, 900)])  # with more pictures than pixels, too
+def test_ways_agree_on_random_data(m, n_x, masked):
+    X, Y, parameters = small_network(m, sizes=(n_x, *SIZES[1:]))
+    masks = random_masks(parameters, 0.7) if masked else None
+    start = prun_mask.apply_masks(parameters, masks or {})
+    after = assert_ways_agree(X, Y, start, 0.01, 250, masks)
+    assert not np.array_equal(after["W1"], start["W1"])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_ways_agree_with_dead_units(masked):
     X, Y, parameters = small_network()
-    masks = {name: np.random.RandomState(5).rand(*parameters[name].shape) < 0.8 for name in ("W1", "W2", "W3", "W4")}
-    pruned = {name: np.where(masks[name], value, 0) if name in masks else value for name, value in parameters.items()}
-    trained, _ = nn.gradient_descent(X, Y, pruned, 0.05, 3, masks)
+    parameters["b1"][:2] = -100  # units 0 and 1 of layer 1 are off for every picture
+    parameters["b3"][1] = -100
+    masks = random_masks(parameters, 0.7) if masked else None
+    start = prun_mask.apply_masks(parameters, masks or {})
+    after = assert_ways_agree(X, Y, start, 0.05, 250, masks)
+    assert np.array_equal(after["W1"][:2], start["W1"][:2]) and not np.array_equal(after["W1"][2:], start["W1"][2:])
 
-    expected = {name: value.copy() for name, value in pruned.items()}
-    for _ in range(3):
-        gradients = nn.backward(nn.forward(X, expected), Y, expected)
-        expected = {name: (value - 0.05 * gradients["d" + name]) * masks.get(name, 1)
-                    for name, value in expected.items()}
-    for name in parameters:
-        assert np.allclose(trained[name], expected[name], rtol=0, atol=1e-15)
-    assert all((trained[name][~mask] == 0).all() for name, mask in masks.items())
-    assert not np.array_equal(trained["W1"], pruned["W1"])
+
+@pytest.mark.parametrize("sizes", [(12, 1), (12, 3, 1), (12, 6, 5, 4, 3, 2, 1)])
+def test_ways_agree_at_other_depths(sizes):
+    assert_ways_agree(*small_network(sizes=sizes), 0.05, 250)
+
+
+def test_ways_agree_on_the_data_set():
+    X, Y, _, _ = nn.load_data(ROOT / "datasets" / "carvnocar.h5")
+    assert_ways_agree(X, Y, nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1), 0.0035, 150)
+    parameters = nn.load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
+    gram = nn.GramMatrices(X)
+    for _ in range(4):
+        masks = prun_mask.prune_masks(parameters, 5)
+        parameters = assert_ways_agree(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 20, masks, gram)
+
+
+def test_gram_matrices_are_carried_on_from_mask_to_mask():
+    X, _, parameters = small_network(m=6)
+    gram = nn.GramMatrices(X)
+    dense = gram.for_mask(None)
+    assert np.allclose(dense, X.T @ X + 1, rtol=0, atol=1e-14)
+    mask = np.ones((5, 12), bool)
+    # A few pixels removed, most of the rest removed at once, all of a unit's, and some put back.
+    for change in (np.s_[:, 3], np.s_[1:3, :10], np.s_[4], np.s_[1, 2:6]):
+        mask = mask.copy()
+        mask[change] = ~mask[change]
+        expected = np.array([X[row].T @ X[row] + 1 for row in mask])
+        assert gram.work(mask) <= mask.sum() * 36
+        assert np.allclose(gram.for_mask(mask), expected, rtol=0, atol=1e-13)
+        assert gram.work(mask) == 0
+    assert np.array_equal(gram.for_mask(None), dense)
+
+
+def test_the_way_with_fewer_multiply_adds_is_chosen():
+    def way(n_x, m, iterations, masks=None):
+        return nn.cheaper_way(nn.GramMatrices(np.broadcast_to(0.0, (n_x, m))), 5, masks, iterations)
+
+    mask = np.ones((5, 10800), bool)
+    mask[:, ::20] = False
+    assert way(10800, 181, 4000) == way(10800, 181, 220, mask) == way(10800, 5000, 40000) == "sample space"
+    assert way(10800, 181, 1) == way(10800, 5000, 400) == "textbook"  # not worth computing the matrices
+    assert way(10800, 20000, 40000) == way(10800, 5000, 40000, mask) == "textbook"  # no room for them
 
 
 def test_accuracy_counts_a_half_as_no_car():

@@ -1,0 +1,302 @@
+"""How fast the descent is, against the textbook loop, PyTorch and scikit-learn: `python -m tests.benchmark`.
+
+Trains the network and prunes it in every way on the same work, in turn, several times over, and prints the medians as
+Markdown tables (--out writes them to a file, too). Then times the scripts as whole processes, and training on more and
+more pictures. PyTorch and scikit-learn are left out with a line where they are not installed. Needs a POSIX system.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+import nn_functions as nn
+import prun_mask
+
+try:
+    import torch
+    import torch.nn.utils.prune
+except ImportError:
+    torch = None
+try:
+    import sklearn.neural_network
+except ImportError:
+    sklearn = None
+
+DATA = "datasets/carvnocar.h5"
+PARAMETERS = "datasets/parameters.npy"
+TRAIN_RATE, PRUNE_RATE, PRUNE_ITERATIONS = 0.0035, 0.005, 220
+PICTURES = (181, 1000, 5000, 20000)
+
+
+# ------------------------------------------------------------------- (a) the textbook loop as the original ran it
+
+def original_descent(X, Y, parameters, learning_rate, iterations, masks):
+    """Every gradient in full, that of the pictures included, and the masks multiplied in after each update."""
+    p, L, m = {name: value.copy() for name, value in parameters.items()}, nn.number_of_layers(parameters), Y.size
+    for _ in range(iterations):
+        A, Z = [X], []
+        for l in range(1, L + 1):
+            Z.append(p[f"W{l}"] @ A[-1] + p[f"b{l}"])
+            A.append(np.maximum(0, Z[-1]) if l < L else 1 / (1 + np.exp(-Z[-1])))
+        nn.compute_cost(A[-1], Y)
+        dA, gradients = -(Y / (A[-1] + 1e-5) - (1 - Y) / (1 - A[-1] + 1e-5)), {}
+        for l in range(L, 0, -1):
+            dZ = dA * (A[l] * (1 - A[l]) if l == L else Z[l - 1] > 0)
+            gradients[f"W{l}"] = dZ @ A[l - 1].T / m
+            gradients[f"b{l}"] = np.sum(dZ, axis=1, keepdims=True) / m
+            dA = p[f"W{l}"].T @ dZ
+        for name in p:
+            p[name] = p[name] - learning_rate * gradients[name]
+        for name, mask in masks.items():
+            p[name] = p[name] * mask
+    return p
+
+
+# ---------------------------------------------------------------------------------------------------- (d) PyTorch
+
+def torch_network(parameters, dtype):
+    """The same network of torch.nn.Linear, with the same weights."""
+    modules = []
+    for l in range(1, nn.number_of_layers(parameters) + 1):
+        linear = torch.nn.Linear(*reversed(parameters[f"W{l}"].shape), dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(parameters[f"W{l}"]))
+            linear.bias.copy_(torch.from_numpy(parameters[f"b{l}"][:, 0]))
+        modules += [linear, torch.nn.ReLU()]
+    return torch.nn.Sequential(*modules[:-1], torch.nn.Sigmoid())
+
+
+def torch_descent(network, X, Y, learning_rate, iterations):
+    optimizer = torch.optim.SGD(network.parameters(), lr=learning_rate)
+    loss = torch.nn.BCELoss()
+    for _ in range(iterations):
+        optimizer.zero_grad()
+        loss(network(X), Y).backward()
+        optimizer.step()
+
+
+def torch_parameters(network):
+    """The network's parameters as a dict W1, b1, ..."""
+    linears = [module for module in network if isinstance(module, torch.nn.Linear)]
+    return {name: value.detach().double().numpy().reshape(value.shape[0], -1) for l, linear in enumerate(linears, 1)
+            for name, value in ((f"W{l}", linear.weight), (f"b{l}", linear.bias))}
+
+
+# -------------------------------------------------------------------------------------------------- the two works
+
+def trainers(X, Y, start, iterations):
+    """The ways to train: a dict from a name to a function that trains and returns the parameters (or None)."""
+    def here(way):
+        return lambda: nn.gradient_descent(X, Y, start, TRAIN_RATE, iterations, way=way)[0]
+
+    def with_torch(dtype):
+        inputs, labels = (torch.tensor(array.T.copy(), dtype=dtype) for array in (X, Y))
+
+        def train():
+            network = torch_network(start, dtype)
+            torch_descent(network, inputs, labels, TRAIN_RATE, iterations)
+            return torch_parameters(network)
+
+        return train
+
+    def with_sklearn():
+        sizes = [len(start[f"b{l}"]) for l in range(1, nn.number_of_layers(start))]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the iterations ended before it had converged
+            sklearn.neural_network.MLPClassifier(
+                sizes, solver="sgd", alpha=0, batch_size=Y.size, learning_rate_init=TRAIN_RATE, momentum=0,
+                shuffle=False, max_iter=iterations, tol=0, n_iter_no_change=iterations, random_state=1).fit(X.T, Y[0])
+
+    ways = {"(a) textbook, as the original": lambda: original_descent(X, Y, start, TRAIN_RATE, iterations, {}),
+            "(b) textbook, here": here("textbook"), "(c) sample space": here("sample space")}
+    if torch:
+        ways["(d) PyTorch, float64"] = with_torch(torch.float64)
+        ways["(d) PyTorch, float32"] = with_torch(torch.float32)
+    if sklearn:
+        ways["(e) scikit-learn"] = with_sklearn
+    return ways
+
+
+def pruners(X, Y, start, steps):
+    """The ways to prune and retrain, like `trainers`."""
+    def numpy_way(descent):
+        def prune():
+            parameters = start
+            gram = nn.GramMatrices(X)
+            for _ in range(steps):
+                masks = prun_mask.prune_masks(parameters, 5)
+                parameters = descent(prun_mask.apply_masks(parameters, masks), masks, gram)
+            return parameters
+
+        return prune
+
+    def here(way):
+        return numpy_way(lambda parameters, masks, gram: nn.gradient_descent(
+            X, Y, parameters, PRUNE_RATE, PRUNE_ITERATIONS, masks, gram=gram, way=way)[0])
+
+    def with_torch(dtype):
+        inputs, labels = (torch.tensor(array.T.copy(), dtype=dtype) for array in (X, Y))
+
+        def prune():
+            network = torch_network(start, dtype)
+            linears = [module for module in network if isinstance(module, torch.nn.Linear)]
+            for _ in range(steps):
+                masks = prun_mask.prune_masks(torch_parameters(network), 5)
+                for linear, mask in zip(linears, masks.values()):
+                    torch.nn.utils.prune.custom_from_mask(linear, "weight", torch.from_numpy(mask))
+                torch_descent(network, inputs, labels, PRUNE_RATE, PRUNE_ITERATIONS)
+                network(inputs)  # the masks are applied to the weights when the network is next used
+            return torch_parameters(network)
+
+        return prune
+
+    ways = {"(a) textbook, as the original": numpy_way(lambda parameters, masks, _: original_descent(
+                X, Y, parameters, PRUNE_RATE, PRUNE_ITERATIONS, masks)),
+            "(b) textbook, here": here("textbook"), "(c) sample space": here("sample space")}
+    if torch:
+        ways["(d) PyTorch, float64"] = with_torch(torch.float64)
+        ways["(d) PyTorch, float32"] = with_torch(torch.float32)
+    return ways
+
+
+def compare(title, ways, repetitions, iterations, X, Y):
+    """Run all ways in turn, several times. Returns the lines of a Markdown table of the medians."""
+    seconds, costs = {name: [] for name in ways}, {}
+    for _ in range(repetitions):
+        for name in tqdm(ways, desc=title, disable=None):
+            start = time.perf_counter()
+            parameters = ways[name]()
+            seconds[name].append(time.perf_counter() - start)
+            costs[name] = "" if parameters is None else f"{nn.compute_cost(nn.predict(X, parameters), Y).item():.9f}"
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    fastest = medians["(c) sample space"]
+    return [f"| {title} | seconds | µs an iteration | time against (c) | cost in the end |",
+            "| --- | ---: | ---: | ---: | ---: |",
+            *(f"| {name} | {median:.2f} | {median / iterations * 1e6:.0f} | {median / fastest:.1f} | {costs[name]} |"
+              for name, median in medians.items())]
+
+
+# ------------------------------------------------------------------------------------------------ whole processes
+
+def measure(*command):
+    """Run a command to its end. Returns its output, its seconds and its peak memory in MB."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed")
+    return output, time.perf_counter() - start, usage.ru_maxrss / 1e3  # Linux counts in units of 1024 bytes
+
+
+def whole_processes(repetitions, folder):
+    """Time nn_main.py and pruning.py with their defaults. Returns the lines of a Markdown table."""
+    lines = ["| whole process, defaults | seconds | peak memory, MB |", "| --- | ---: | ---: |"]
+    for script, options in (("nn_main.py", ()), ("pruning.py", ("--parameters", f"{folder}/parameters.npy"))):
+        runs = [measure(script, "--out", folder, "--figures", folder, *options)[1:] for _ in range(repetitions)]
+        seconds, memory = (statistics.median(values) for values in zip(*runs))
+        lines.append(f"| `python {script}` | {seconds:.2f} | {memory:.0f} |")
+    return lines
+
+
+def growth(folder):
+    """Time training on generated pictures of the same shape. Returns the lines of a Markdown table."""
+    lines = ["| pictures | as float64, MB | (a), ms | textbook, ms | sample space, ms | Gram matrix, s | chosen "
+             "| its peak memory, MB |", "| ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |"]
+    for m in tqdm(PICTURES, desc="growth", disable=None):
+        path, random = f"{folder}/generated.h5", np.random.RandomState(m)
+        with h5py.File(path, "w") as file:
+            for part, number in (("train", m), ("test", 60)):
+                file[f"X_{part}"] = random.randint(0, 256, (number, 45, 80, 3), np.uint8)
+                file[f"y_{part}"] = np.arange(number) % 2
+        chosen = nn.cheaper_way(nn.GramMatrices(np.broadcast_to(0.0, (10800, m))), 5, None, 40000)
+        results = {way: measure("-m", "tests.benchmark", "--time", way, "--data", path)
+                   for way in ("original", "textbook", "sample space")}
+        milliseconds = {way: output.split() for way, (output, _, _) in results.items()}
+        lines.append(f"| {m} | {10800 * m * 8 / 1e6:.0f} | {milliseconds['original'][0]} | "
+                     f"{milliseconds['textbook'][0]} | {milliseconds['sample space'][0]} | "
+                     f"{milliseconds['sample space'][1]} | {chosen} | {results[chosen][2]:.0f} |")
+    return lines
+
+
+def time_one_way(way, path):
+    """Print the milliseconds an iteration of training takes on a data set, and the seconds for the Gram matrix."""
+    X, Y = nn.load_data(path)[:2]
+    start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
+    gram, before = nn.GramMatrices(X), time.perf_counter()
+    if way == "sample space":
+        gram.for_mask(None)
+    setup = time.perf_counter() - before
+
+    def run(iterations):
+        before = time.perf_counter()
+        if way == "original":
+            original_descent(X, Y, start, TRAIN_RATE, iterations, {})
+        else:
+            nn.gradient_descent(X, Y, start, TRAIN_RATE, iterations, gram=gram, way=way)
+        return time.perf_counter() - before
+
+    few, more = {181: (20, 420), 1000: (5, 55), 5000: (2, 12)}.get(Y.size, (1, 4))
+    # What is done once in a call falls out of the difference.
+    print(f"{statistics.median(run(more) - run(few) for _ in range(3)) / (more - few) * 1e3:.3g} {setup:.1f}")
+
+
+def processor():
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), name)
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=3, help="of every measurement")
+    parser.add_argument("--iterations", type=int, default=4000, help="of training")
+    parser.add_argument("--steps", type=int, default=39, help="of pruning")
+    parser.add_argument("--out", help="write the tables to this file, too")
+    parser.add_argument("--data", default=DATA, help="the pictures, HDF5")
+    parser.add_argument("--time", metavar="WAY", help="only time one way of training on --data, as the last table does")
+    options = parser.parse_args()
+    if options.time:
+        time_one_way(options.time, options.data)
+        return
+
+    X, Y = nn.load_data(options.data)[:2]
+    lines = [f"Medians of {options.repetitions} runs on {processor()}; Python {platform.python_version()}, "
+             f"NumPy {np.__version__}" + (f", PyTorch {torch.__version__}" if torch else "")
+             + (f", scikit-learn {sklearn.__version__}" if sklearn else "") + ".", ""]
+    if not torch:
+        print("PyTorch is not installed: (d) is left out")
+    if not sklearn:
+        print("scikit-learn is not installed: (e) is left out")
+    start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
+    lines += compare(f"training, {options.iterations} iterations", trainers(X, Y, start, options.iterations),
+                     options.repetitions, options.iterations, X, Y) + [""]
+    trained = nn.load_parameters(PARAMETERS, len(X))
+    lines += compare(f"pruning, {options.steps} × {PRUNE_ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
+                     options.repetitions, options.steps * PRUNE_ITERATIONS, X, Y) + [""]
+    with tempfile.TemporaryDirectory() as folder:
+        lines += whole_processes(options.repetitions, folder) + [""]
+        lines += ["Training on generated pictures of the same shape; times are for one iteration:", "", *growth(folder)]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.out:
+        nn.write_whole(options.out, lambda file: file.write(text.encode()))
+
+
+if __name__ == "__main__":
+    main()
