@@ -9,10 +9,11 @@ Connections for Efficient Neural Networks", arXiv 1506.02626v3.
 """
 
 import argparse
+import contextlib
 import functools
 import io
 import os
-import pickle
+import pickletools
 import re
 import sys
 import warnings
@@ -34,41 +35,93 @@ class InputError(Exception):
 def load_data(path):
     """Read a data set such as `datasets/carvnocar.h5`.
 
+    Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; which of the two is said. Labels stored
+    as (m,), (m, 1) or (1, m) are all read.
+
     Returns X_train of shape (n_x, m), Y_train (1, m), X_test (n_x, m_test) and Y_test (1, m_test), all float64: pixels
-    divided by 255, so from 0 to 1, and labels 0 or 1. Labels stored as (m,), (m, 1) or (1, m) are all read.
-    Raises InputError.
+    from 0 to 1 (divided by 255), and labels 0 or 1. Raises InputError.
     """
-    arrays = []
     with _open_data(path) as file:
-        for part in ("train", "test"):
-            shape = _stored(file, f"X_{part}", path).shape
-            if len(shape) != 4 or shape[3] != 3 or 0 in shape or shape[1:] != file["X_train"].shape[1:]:
-                raise InputError(f"{path}: X_{part} has shape {shape}; pictures of one size, "
-                                 "(number, height, width, 3), were expected")
-            pictures = file[f"X_{part}"][()]
-            labels = _stored(file, f"y_{part}", path)[()]
-            if pictures.dtype != np.uint8:
-                raise InputError(f"{path}: X_{part} holds {pictures.dtype}, not uint8")
-            if labels.shape not in ((shape[0],), (shape[0], 1), (1, shape[0])):
-                raise InputError(f"{path}: y_{part} has shape {labels.shape} for {shape[0]} pictures")
-            if not np.isin(labels, (0, 1)).all():
-                raise InputError(f"{path}: y_{part} holds other values than 0 and 1")
-            arrays += [scale_pictures(pictures), labels.reshape(1, -1).astype(float)]
-    return tuple(arrays)
+        train, test = _stored_pictures(file, "train"), _stored_pictures(file, "test")
+        if (train.shape[1:], train.dtype) != (test.shape[1:], test.dtype):
+            raise InputError(f"pictures of two kinds: {train.shape[1:]} {train.dtype} in X_train, "
+                             f"{test.shape[1:]} {test.dtype} in X_test")
+        Y_train, Y_test = _read_labels(file, "train"), _read_labels(file, "test")
+        train, test = train[()], test[()]
+        white = _white(train, test)
+    if train.dtype != np.uint8:
+        print(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {white}")
+    X_train, X_test = scale_pictures(train, white), scale_pictures(test, white)
+    if Y_train.min() == Y_train.max():
+        print(f"warning: {path}: every label in y_train is {Y_train.min():.0f}", file=sys.stderr)
+    return X_train, Y_train, X_test, Y_test
 
 
 def picture_shape(path):
     """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError."""
     with _open_data(path) as file:
-        shape = _stored(file, "X_train", path).shape
-    if len(shape) != 4 or shape[3] != 3 or 0 in shape:
-        raise InputError(f"{path}: X_train has shape {shape}; (number, height, width, 3) was expected")
-    return shape[1:]
+        return _stored_pictures(file, "train").shape[1:]
 
 
-def scale_pictures(pictures):
-    """Turn pictures, uint8 of shape (m, height, width, 3), into the network's input X of shape (n_x, m), from 0 to 1."""
-    return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T / 255
+@contextlib.contextmanager
+def _open_data(path):
+    """Open an HDF5 file to read; what goes wrong meanwhile becomes an InputError that names it."""
+    with open(path, "rb"):  # a missing file is an OSError; h5py's own message for it is several lines long
+        pass
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # a damaged file can make h5py raise nearly anything
+        raise InputError(f"{path}: not an HDF5 file, or a damaged one ({describe(error)})") from error
+
+
+def _stored(file, name):
+    """The data set `name` of an open HDF5 file. Raises InputError."""
+    stored = file.get(name)
+    if not isinstance(stored, h5py.Dataset):
+        raise InputError(f"has no {name}")
+    # A damaged or lying file may declare any size. Compression saves a factor of about 1000 at most.
+    if stored.size * stored.dtype.itemsize > 2000 * os.path.getsize(file.filename):
+        raise InputError(f"declares {name} of shape {stored.shape}, more than so small a file can hold")
+    return stored
+
+
+def _stored_pictures(file, part):
+    """The data set of one part's pictures, its shape checked. Raises InputError."""
+    stored = _stored(file, f"X_{part}")
+    if len(stored.shape) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
+        raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected")
+    return stored
+
+
+def _white(train, test):
+    """The largest value that the pictures of a data set may have, 1 or 255. Raises InputError."""
+    if train.dtype == np.uint8:
+        return 255
+    if train.dtype.kind != "f":
+        raise InputError(f"X_train holds {train.dtype}, neither uint8 nor floating-point numbers")
+    low, high = min(train.min(), test.min()), max(train.max(), test.max())
+    if not (0 <= low and high <= 255 and np.isfinite(train.sum() + test.sum())):
+        raise InputError(f"X_train and X_test hold values from {low} to {high}, not from 0 to 1 or 0 to 255")
+    return 1 if high <= 1 else 255
+
+
+def _read_labels(file, part):
+    """One part's labels, (1, m). Raises InputError."""
+    number = file[f"X_{part}"].shape[0]
+    labels = _stored(file, f"y_{part}")[()]
+    if not isinstance(labels, np.ndarray) or labels.shape not in ((number,), (number, 1), (1, number)):
+        raise InputError(f"y_{part} has shape {np.shape(labels)} for {number} pictures")
+    if labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise InputError(f"y_{part} holds other values than 0 and 1")
+    return labels.reshape(1, -1).astype(float)
+
+
+def scale_pictures(pictures, white=255):
+    """Turn pictures of shape (m, height, width, 3), from 0 to `white`, into the network's input X, (n_x, m), 0 to 1."""
+    return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T / white
 
 
 def read_picture(path, shape):
@@ -116,22 +169,6 @@ def list_pictures(folder):
 def natural_order(name):
     """A sort key that reads the digits in a name as numbers."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)], name
-
-
-def _open_data(path):
-    """Open an HDF5 file to read. Raises InputError, or OSError if there is no such file."""
-    open(path, "rb").close()  # h5py's own message for a missing file is several lines long
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: not an HDF5 file, or a damaged one") from error
-
-
-def _stored(file, name, path):
-    """The data set `name` of an open HDF5 file. Raises InputError."""
-    if not isinstance(file.get(name), h5py.Dataset):
-        raise InputError(f"{path}: has no {name}")
-    return file[name]
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -240,7 +277,7 @@ def accuracy(AL, Y):
 COST_BLOCK = 100  # iterations whose costs are computed together
 
 
-@np.errstate(over="ignore")  # see `sigmoid`
+@np.errstate(all="ignore")  # see `sigmoid`; and numbers that go bad are found below
 def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, progress=None, gram=None, way=None):
     """Full-batch gradient descent: forward, backward, update, again, by one of two ways.
 
@@ -254,7 +291,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
     gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
     way : "textbook", "sample space", or None to choose (`cheaper_way`)
     Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
-    costs[i] is the cost before iteration i.
+    costs[i] is the cost before iteration i. Raises InputError if the numbers go bad.
     """
     masks = masks or {}
     gram = gram or GramMatrices(X)
@@ -279,12 +316,18 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
         outputs[k] = AL
         if k == COST_BLOCK - 1 or i == iterations - 1:
             costs[i - k:i + 1] = compute_cost(outputs[:k + 1], Y)
+            if not np.isfinite(costs[i]):  # once it is not, it stays so
+                bad = np.flatnonzero(~np.isfinite(costs[:i + 1]))[0]
+                raise InputError(f"the cost is {costs[bad]} at iteration {bad}; try a smaller --learning-rate")
             if progress:
                 progress(i + 1, costs[i])
 
     trained = dict(zip(("W1", "b1"), first.parameters()))
     for l, layer in enumerate(layers, start=2):
         trained[f"W{l}"], trained[f"b{l}"] = layer[:, :-1].copy(), layer[:, -1:].copy()
+    for name, value in trained.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{name} holds NaN or infinity after {iterations} iterations; try a smaller --learning-rate")
     return trained, costs
 
 
@@ -451,9 +494,10 @@ def save_dict(path, values):
 def load_dict(path):
     """Read a dict that `np.save` wrote, without ever running code from it.
 
-    NumPy stores a dict as a pickle, and a pickle may name any function and have it called. Here only the names that
-    NumPy itself writes for arrays and numbers are let in, and even those are not called: what they would have made is
-    noted (`_Note`), and built and checked afterwards (`_build`). Files of NumPy 1 and 2 are read.
+    NumPy stores a dict as a pickle: a program for a small stack machine, which may name any function and have it
+    called. `_run_pickle` knows only the instructions that plain values and arrays need and only the names that NumPy
+    writes for arrays, calls nothing, and notes what would have been called. `_build` then checks the notes and makes
+    the arrays. Files of NumPy 1 and 2 are read.
 
     Returns the dict: keys are str, values are arrays, numbers, None, strings, and lists, tuples and dicts of them.
     Raises InputError.
@@ -466,105 +510,161 @@ def load_dict(path):
         shape, _, dtype = read_header[version](content)
         if shape != () or dtype != object:
             raise InputError(f"holds an array of shape {shape} and type {dtype}, not a dict")
-        values = _build(_Unpickler(content).load(), object_array=True)
+        values = _build(_run_pickle(content.read()), {}, outermost=True)
         if not isinstance(values, dict):
             raise InputError(f"holds a {type(values).__name__}, not a dict")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # a damaged pickle can raise nearly anything
+    except Exception as error:  # damaged bytes can make the readers raise nearly anything
         raise InputError(f"{path}: not a .npy file, or a damaged one ({describe(error)})") from error
     return values
 
 
 class _Note:
-    """What a pickle says of one NumPy object: a name, what it was called with, and its state. It does nothing."""
+    """What a pickle says of one NumPy object: its name, what it is called with, and its state."""
 
     def __init__(self, name, arguments=None):
         self.name, self.arguments, self.state = name, arguments, None
 
-    def __call__(self, *arguments):
-        return _Note(self.name, arguments)
 
-    def __setstate__(self, state):
-        self.state = state
+NUMPY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"),
+               ("numpy.core.multiarray", "scalar"), ("_codecs", "encode")}
 
 
-class _Unpickler(pickle.Unpickler):
-    ADMITTED = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"),
-                ("numpy.core.multiarray", "scalar"), ("_codecs", "encode")}
+def _run_pickle(content):
+    """Run a pickle of protocol 2 to 4 as far as plain values and notes go. Raises InputError, or whatever damage leads to."""
+    stack, outer_stacks, memo = [], [], {}
+    for opcode, argument, _ in pickletools.genops(content):
+        match opcode.name:
+            case "PROTO" | "FRAME":
+                pass
+            case ("BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "SHORT_BINUNICODE" | "BINUNICODE"
+                  | "SHORT_BINBYTES" | "BINBYTES" | "BINBYTES8"):
+                stack.append(argument)
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
+            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
+                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[opcode.name]())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                size = int(opcode.name[-1])
+                stack[-size:] = [tuple(stack[-size:])]
+            case "MARK":
+                outer_stacks.append(stack)
+                stack = []
+            case "TUPLE":
+                items, stack = stack, outer_stacks.pop()
+                stack.append(tuple(items))
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
+            case "APPENDS":
+                items, stack = stack, outer_stacks.pop()
+                stack[-1].extend(items)
+            case "SETITEM" | "SETITEMS":
+                if opcode.name == "SETITEM":
+                    items = [stack.pop(-2), stack.pop()]
+                else:
+                    items, stack = stack, outer_stacks.pop()
+                keys = items[::2]
+                if not isinstance(stack[-1], dict) or not all(isinstance(key, str) for key in keys):
+                    raise InputError("a dict in it has a key that is not a str")
+                stack[-1].update(zip(keys, items[1::2], strict=True))
+            case "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "GLOBAL" | "STACK_GLOBAL":
+                module, name = argument.split(" ", 1) if argument else (stack.pop(-2), stack.pop())
+                # NumPy 2 calls the module numpy._core; protocol 2 has bytes by way of _codecs.encode.
+                if (module.replace("numpy._core", "numpy.core"), name) not in NUMPY_NAMES:
+                    raise InputError(f"refused: it names {module}.{name}, which could run code")
+                stack.append(_Note(name))
+            case "REDUCE":
+                arguments = stack.pop()
+                stack[-1] = _Note(stack[-1].name, arguments)
+            case "BUILD":
+                state = stack.pop()
+                stack[-1].state = state
+            case "STOP":
+                (value,) = stack
+                return value
+            case _:
+                raise InputError(f"refused: it has the pickle instruction {opcode.name}, which arrays do not need")
 
-    def find_class(self, module, name):
-        """Note a name instead of importing it; any name but those of `ADMITTED` raises InputError."""
-        # NumPy 2 calls the module numpy._core; before Python 3, bytes were written by way of _codecs.encode.
-        if (module.replace("numpy._core", "numpy.core"), name) not in self.ADMITTED:
-            raise InputError(f"refused: it names {module}.{name}, which could run code")
-        return _Note(name)
 
+def _build(value, built, outermost=False):
+    """Turn what `_run_pickle` noted into NumPy objects. Raises InputError, or whatever a malformed note leads to.
 
-def _build(value, object_array=False):
-    """Turn what the unpickler noted into NumPy objects. Raises InputError, or whatever a malformed note leads to.
-
-    object_array : whether an array of Python objects is admitted here; only the one that np.save puts around a dict is
+    built : a dict from id to result, so that what is referred to many times is built once
+    outermost : whether `value` is the array of Python objects that np.save puts around a dict; no other is admitted
     """
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise InputError("a dict in it has a key that is not a str")
-        return {key: _build(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_build(item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return value
-    if not isinstance(value, _Note) or value.arguments is None:
-        raise InputError(f"refused: it holds a {type(value).__name__}")
-    if value.name == "encode":
-        text, encoding = value.arguments
+    if id(value) not in built:
+        if isinstance(value, dict):
+            built[id(value)] = {key: _build(item, built) for key, item in value.items()}
+        elif isinstance(value, (list, tuple)):
+            built[id(value)] = type(value)([_build(item, built) for item in value])
+        elif outermost and value.name == "_reconstruct" and value.state[2].arguments[0].startswith("O"):
+            (content,) = value.state[4]
+            return _build(content, built)
+        else:
+            built[id(value)] = _build_noted(value)
+    return built[id(value)]
+
+
+def _build_noted(note):
+    """The array, NumPy number or bytes of a note."""
+    if note.name == "encode":
+        text, encoding = note.arguments
         if encoding != "latin1":
             raise InputError(f"refused: bytes encoded as {encoding}")
         return text.encode("latin1")
-    if value.name == "scalar":
-        dtype, content = value.arguments
-        return _array((), _dtype(dtype), _build(content), "C")[()]
-    if value.name == "_reconstruct":
-        _, shape, dtype, fortran_order, content = value.state
-        if object_array and dtype.arguments[0].startswith("O"):
-            (content,) = content
-            return _build(content)
-        return _array(shape, _dtype(dtype), _build(content), "F" if fortran_order else "C")
-    raise InputError(f"refused: it makes a numpy.{value.name} where an array or a number belongs")
+    if note.name == "scalar":
+        dtype, content = note.arguments
+        return _array((), dtype, content, "C")[()]
+    if note.name != "_reconstruct" or note.arguments is None:
+        raise InputError(f"refused: it has numpy.{note.name} where an array or a number belongs")
+    _, shape, dtype, fortran_order, content = note.state
+    return _array(shape, dtype, content, "F" if fortran_order else "C")
 
 
 def _array(shape, dtype, content, order):
-    """An array made of bytes, which must be neither too few nor too many."""
-    array = np.ndarray(shape, dtype, content, order=order).copy()
+    """An array of noted type and bytes: of real or complex numbers, booleans or strings."""
+    code, byte_order = dtype.arguments[0], dtype.state[1]
+    if dtype.name != "dtype" or not re.fullmatch("[biufcSU][1-9][0-9]*", code):
+        raise InputError(f"refused: an array of type {code}")
+    if isinstance(content, _Note):
+        content = _build_noted(content)
+    if min(shape, default=0) < 0:
+        raise InputError(f"an array of shape {shape} in it")
+    array = np.ndarray(shape, np.dtype(code).newbyteorder(byte_order), content, order=order)
     if array.nbytes != len(content):
         raise InputError(f"an array of shape {shape} in it has {len(content)} bytes, not {array.nbytes}")
-    return array
-
-
-def _dtype(note):
-    """The NumPy type of a note: real or complex numbers, booleans, strings."""
-    code, byte_order = note.arguments[0], note.state[1]
-    if note.name != "dtype" or not re.fullmatch("[biufcSU][0-9]+", code):
-        raise InputError(f"refused: an array of type {code}")
-    return np.dtype(code).newbyteorder(byte_order)
+    return array.copy(order="K")
 
 
 def write_whole(path, write):
     """Write a file whole or not at all: `write(file)` fills a temporary file beside it, which then takes its name.
 
-    If anything fails, an earlier file of that name stays and the temporary one goes.
+    If anything fails, an earlier file of that name stays and the temporary one goes. (If the process is killed, the
+    temporary file stays until the same file is written again.)
     """
-    path = os.path.realpath(path)  # through a link, as a plain write would
-    temporary = path + ".tmp"
+    target = os.path.realpath(path)  # through a link, as a plain write would
+    temporary = target + ".tmp"
     try:
-        with open(temporary, "w+b") as file:
+        with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
+        os.replace(temporary, target)
+    except BaseException as error:
+        if os.path.isfile(temporary):
             os.remove(temporary)
+        if isinstance(error, OSError):
+            error.filename = path  # which it lacks if the disk is full, and the user knows nothing of the temporary one
         raise
 
 
@@ -581,7 +681,9 @@ def pyplot(show):
 
 def save_figure(figure, path):
     """Write a matplotlib figure as a PNG file, whole or not at all, and say so."""
-    write_whole(path, lambda file: figure.savefig(file, format="png"))
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_whole(path, lambda file: file.write(content.getbuffer()))
     print(f"figure: {path}")
 
 
@@ -597,6 +699,37 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+def positive_integer(text):
+    """The type of an option that counts something."""
+    return _option(int, text, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def positive_number(text):
+    """The type of an option such as a learning rate."""
+    return _option(float, text, lambda value: 0 < value < np.inf, "a finite number above 0")
+
+
+def percentage(text):
+    """The type of an option in percent, of which neither 0 nor 100 makes sense."""
+    return _option(float, text, lambda value: 0 < value < 100, "a number between 0 and 100")
+
+
+def seed(text):
+    """The type of an option that seeds numpy.random.RandomState."""
+    return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")
+
+
+def _option(kind, text, is_right, what):
+    """The value of an option, or the error that argparse reports with the option's name."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not is_right(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
+
+
 def exit_status(main):
     """Decorate a script's `main(argv=None)`: what the user can mend becomes one line and status 2, Ctrl-C status 130."""
 
@@ -609,10 +742,10 @@ def exit_status(main):
         except BrokenPipeError:  # whoever read the output has gone, as with `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except (InputError, OSError) as error:
+        except (InputError, OSError, MemoryError) as error:
             message, status = describe(error), 2
-        except KeyboardInterrupt:
-            message, status = "interrupted", 130
+        except KeyboardInterrupt as error:
+            message, status = ": ".join(["interrupted", *error.args]), 130
         print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
         return status
 

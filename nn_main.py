@@ -51,11 +51,11 @@ def draw_costs(costs, learning_rate, path, show=False):
 def main(argv=None):
     parser = nn.ArgumentParser("Train the network, save it and draw its cost curve.")
     parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
-    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, metavar="UNITS",
+    parser.add_argument("--layers", type=nn.positive_integer, nargs="+", default=LAYERS, metavar="UNITS",
                         help="units of each hidden layer")
-    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, metavar="RATE", help="step size")
-    parser.add_argument("--iterations", type=int, default=ITERATIONS, metavar="N", help="iterations of training")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the first weights")
+    parser.add_argument("--learning-rate", type=nn.positive_number, default=LEARNING_RATE, metavar="RATE", help="step size")
+    parser.add_argument("--iterations", type=nn.positive_integer, default=ITERATIONS, metavar="N", help="iterations of training")
+    parser.add_argument("--seed", type=nn.seed, default=SEED, help="of the first weights")
     parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for parameters.npy and data.npy")
     parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for cost.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")

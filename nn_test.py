@@ -59,7 +59,10 @@ def _read_label_file(path):
     """One labels.csv as a dict from file name to label."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return {row["file"]: {"0": 0, "1": 1}[row["label"].strip()] for row in csv.DictReader(file)}
+            table = csv.DictReader(file)
+            if not {"file", "label"}.issubset(table.fieldnames or ()):
+                raise ValueError("other columns")
+            return {row["file"]: {"0": 0, "1": 1}[row["label"].strip()] for row in table}
     except (KeyError, AttributeError, ValueError, csv.Error) as error:
         raise nn.InputError(f"{path}: not a table with the columns file and label, every label 0 or 1") from error
 

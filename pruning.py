@@ -49,17 +49,35 @@ def new_record(options):
 def resumed_record(new, path):
     """The record in `path`, to go on with, if it is one of the same run as `new`. Raises InputError."""
     record = nn.load_dict(path)
-    run = record.get("run", {})
-    for name, value in new["run"].items():
-        if run.get(name) != value:
-            raise nn.InputError(f"{path}: cannot resume, it was made with other {name.replace('_', ' ')}")
+    lists = [record.get(name) for name in new if name != "run"]
+    if not isinstance(record.get("run"), dict) or not all(isinstance(values, list) for values in lists):
+        raise nn.InputError(f"{path}: cannot resume, it is not a record that pruning.py wrote")
+    if len({len(values) for values in lists}) > 1:
+        raise nn.InputError(f"{path}: cannot resume, its lists differ in length")
+    differing = [name.replace("_", " ") for name, value in new["run"].items() if record["run"].get(name) != value]
+    if differing:
+        raise nn.InputError(f"{path}: cannot resume, it was made with other {', '.join(differing)}")
     return record
 
 
+def resumed_network(out, done, n_x, gram, iterations):
+    """The network after the last of the steps that are done, and the Gram matrices brought to where they were then.
+
+    The matrices are carried from step to step and so have a rounding of their own. They go once more through the masks
+    of all steps, so that the rest of the run comes out in the same bits. Raises InputError.
+    """
+    for step in range(1, done + 1):
+        parameters = nn.load_parameters(network_file(out, step), n_x)
+        mask = parameters["W1"] != 0
+        if nn.cheaper_way(gram, len(mask), mask, iterations) == "sample space":
+            gram.for_mask(mask)
+    return parameters
+
+
 def draw_record(record, unpruned, path, show=False):
-    """Draw cost and accuracies against the degree; `unpruned` is what `judge` said of the network before step 1."""
+    """Draw cost and accuracies against the degree; `unpruned`: degree, cost and accuracies of the network before step 1."""
     plt = nn.pyplot(show)
-    cost, train_accuracy, test_accuracy = unpruned
+    _, cost, train_accuracy, test_accuracy = unpruned
     figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
     above.plot(record["degree"], record["costs"], "o-", color="C3", markersize=3, label="pruned and retrained")
     above.axhline(cost, color="C3", linestyle="--", label="unpruned")
@@ -83,12 +101,12 @@ def main(argv=None):
     parser = nn.ArgumentParser("Prune the trained network and retrain it, step by step.")
     parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
     parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the trained network")
-    parser.add_argument("--percent", type=float, default=PERCENT,
+    parser.add_argument("--percent", type=nn.percentage, default=PERCENT,
                         help="share of each layer's remaining weights that a step prunes")
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help="prune-and-retrain steps")
-    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, metavar="RATE",
+    parser.add_argument("--steps", type=nn.positive_integer, default=STEPS, metavar="N", help="prune-and-retrain steps")
+    parser.add_argument("--learning-rate", type=nn.positive_number, default=LEARNING_RATE, metavar="RATE",
                         help="step size of retraining")
-    parser.add_argument("--iterations", type=int, default=ITERATIONS, metavar="N", help="iterations of each retraining")
+    parser.add_argument("--iterations", type=nn.positive_integer, default=ITERATIONS, metavar="N", help="iterations of each retraining")
     parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for degree_costs.npy and prun_parameter/")
     parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for degree_costs.png")
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
@@ -97,40 +115,53 @@ def main(argv=None):
 
     data = X_train, Y_train, _, _ = nn.load_data(options.data)
     parameters = nn.load_parameters(options.parameters, len(X_train))
+    unpruned = (prun_mask.degree(parameters), *judge(data, parameters))
     record_file = f"{options.out}/degree_costs.npy"
     record = new_record(options)
-    unpruned = judge(data, parameters)
-    if options.resume and os.path.exists(record_file):
+    gram = nn.GramMatrices(X_train)
+    resumed = options.resume and os.path.exists(record_file)
+    if resumed:
         record = resumed_record(record, record_file)
-        parameters = nn.load_parameters(network_file(options.out, len(record["degree"])), len(X_train))
+    kept = len(record["degree"])  # steps whose network and record are on the disk
+    if 0 < kept < options.steps:
+        parameters = resumed_network(options.out, kept, len(X_train), gram, options.iterations)
     os.makedirs(f"{options.out}/prun_parameter", exist_ok=True)
     os.makedirs(options.figures, exist_ok=True)
+    if not resumed:
+        nn.save_dict(record_file, record)  # from here on an earlier run's networks are no longer taken for this one's
 
     print("        degree    accuracy (%), pruned   and retrained         cost")
     print("step       (%)       train      test     train      test")
     line = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}".format
-    print(line("unpruned", prun_mask.degree(parameters), "", "", unpruned[1], unpruned[2], unpruned[0]))
-    gram = nn.GramMatrices(X_train)
-    steps = range(len(record["degree"]) + 1, options.steps + 1)
-    with tqdm(total=len(steps) * options.iterations, unit=" iterations", disable=None) as bar:
-        for start, step in zip(range(0, bar.total, options.iterations), steps):
-            masks = prun_mask.prune_masks(parameters, options.percent)
-            pruned = prun_mask.apply_masks(parameters, masks)
-            parameters, costs = nn.gradient_descent(X_train, Y_train, pruned, options.learning_rate, options.iterations,
-                                                    masks, lambda done, _: bar.update(start + done - bar.n), gram)
-            cost, train_accuracy, test_accuracy = judge(data, parameters)
-            for name, value in (("degree", prun_mask.degree(parameters)), ("costs", cost),
-                                ("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy)):
-                record[name].append(value)
-            nn.save_parameters(network_file(options.out, step), parameters, costs)
-            nn.save_dict(record_file, record)
-            _, train_before, test_before = judge(data, pruned)
-            bar.write(line(step, record["degree"][-1], f"{train_before:.2f}", f"{test_before:.2f}", train_accuracy,
-                           test_accuracy, cost))
+    print(line("unpruned", unpruned[0], "", "", *unpruned[2:], unpruned[1]))
+    if kept:
+        print(f"steps 1 to {kept} were done before")
+    with tqdm(total=options.steps * options.iterations, initial=kept * options.iterations, unit=" iterations",
+              disable=None) as bar:
+        try:
+            for step in range(kept + 1, options.steps + 1):
+                start = bar.n
+                masks = prun_mask.prune_masks(parameters, options.percent)
+                pruned = prun_mask.apply_masks(parameters, masks)
+                parameters, costs = nn.gradient_descent(
+                    X_train, Y_train, pruned, options.learning_rate, options.iterations, masks,
+                    lambda done, _: bar.update(start + done - bar.n), gram)
+                cost, train_accuracy, test_accuracy = judge(data, parameters)
+                for name, value in (("degree", prun_mask.degree(parameters)), ("costs", cost),
+                                    ("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy)):
+                    record[name].append(value)
+                nn.save_parameters(network_file(options.out, step), parameters, costs)
+                nn.save_dict(record_file, record)
+                _, train_before, test_before = judge(data, pruned)
+                bar.write(line(step, record["degree"][-1], f"{train_before:.2f}", f"{test_before:.2f}", train_accuracy,
+                               test_accuracy, cost))
+        except KeyboardInterrupt:
+            kept = len(nn.load_dict(record_file)["degree"])
+            raise KeyboardInterrupt(f"{kept} steps are kept in {options.out}; the same command with --resume goes on")
 
     print(f"\n{record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "
-          f"{record['train_accuracy'][-1]:.2f} % (unpruned {unpruned[1]:.2f} %),\n"
-          f"on the test pictures {record['test_accuracy'][-1]:.2f} % (unpruned {unpruned[2]:.2f} %)")
+          f"{record['train_accuracy'][-1]:.2f} % (unpruned {unpruned[2]:.2f} %),\n"
+          f"on the test pictures {record['test_accuracy'][-1]:.2f} % (unpruned {unpruned[3]:.2f} %)")
     print(f"networks saved: {options.out}/prun_parameter")
     draw_record(record, unpruned, f"{options.figures}/degree_costs.png", options.show)
     return 0

@@ -9,6 +9,7 @@ Pictures may have any format and size that Pillow reads; files whose name begins
 of the pictures is shuffled, the same way for the same seed.
 """
 
+import io
 import os
 import sys
 
@@ -55,13 +56,12 @@ def read_part(folder, size, random):
 def save_data(path, parts):
     """Write the data set; `parts` is {"train": (X, y), "test": (X, y)}."""
 
-    def write(file):
-        with h5py.File(file, "w") as data:
-            for part, (X, y) in parts.items():
-                data.create_dataset(f"X_{part}", data=X, compression="gzip")
-                data.create_dataset(f"y_{part}", data=y)
-
-    nn.write_whole(path, write)
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for part, (X, y) in parts.items():
+            file.create_dataset(f"X_{part}", data=X, compression="gzip")
+            file.create_dataset(f"y_{part}", data=y)
+    nn.write_whole(path, lambda file: file.write(content.getbuffer()))
 
 
 @nn.exit_status
@@ -69,8 +69,8 @@ def main(argv=None):
     parser = nn.ArgumentParser("Make a data set of the pictures in train/car, train/nocar, test/car and test/nocar.")
     parser.add_argument("--pictures", default=PICTURES, metavar="DIR", help="folder with train/ and test/")
     parser.add_argument("--out", default=OUT, metavar="FILE", help="the data set, HDF5")
-    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="in pixels")
-    parser.add_argument("--seed", type=int, default=SEED, help="of the order of the pictures")
+    parser.add_argument("--size", type=nn.positive_integer, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="in pixels")
+    parser.add_argument("--seed", type=nn.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)
 
     random = np.random.RandomState(options.seed)

@@ -61,3 +61,7 @@ def fail(*arguments, **keywords):
     assert process.returncode == 2, process.stderr
     assert process.stderr.count("\n") == 1 and process.stderr.endswith("\n"), process.stderr
     return process.stderr.strip()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fuzz-cases", type=int, default=1500, help="damaged files of each kind in test_attacks.py")

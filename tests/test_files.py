@@ -167,7 +167,7 @@ def test_labels_of_all_three_shapes_are_read(tmp_path, shape):
 
 @pytest.mark.parametrize("changes, what", [
     ({"X_test": None}, "has no X_test"), ({"y_train": None}, "has no y_train"),
-    ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "X_test has shape"), ({"y_test": np.zeros((7, 1))}, "y_test has shape"),
+    ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "two kinds"), ({"y_test": np.zeros((7, 1))}, "y_test has shape"),
     ({"y_train": np.full((20, 1), 2)}, "0 and 1"), ({"X_train": np.zeros((20, 6, 8), np.uint8)}, "X_train has shape"),
 ])
 def test_wrong_data_is_refused(tmp_path, changes, what):

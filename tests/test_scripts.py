@@ -10,7 +10,11 @@ import pytest
 from PIL import Image
 
 import nn_functions as nn
+import nn_main
+import nn_test
 import prun_mask
+import prun_parameters
+import pruning
 
 from .conftest import ROOT, fail, run, succeed, write_data
 
@@ -254,3 +258,35 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
                                stderr=subprocess.PIPE)
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait() == 1
+
+
+def test_defaults_are_the_recorded_experiment():
+    assert (nn_main.LAYERS, nn_main.LEARNING_RATE, nn_main.ITERATIONS, nn_main.SEED) == ([5, 4, 3, 2], 0.0035, 40000, 1)
+    assert (pruning.PERCENT, pruning.STEPS, pruning.LEARNING_RATE, pruning.ITERATIONS) == (5, 39, 0.005, 220)
+    for script, options in ((nn_main, ("DATA", "OUT", "FIGURES")), (pruning, ("DATA", "PARAMETERS", "OUT", "FIGURES")),
+                            (nn_test, ("DATA", "PARAMETERS", "FIGURES")),
+                            (prun_parameters, ("DATA", "PARAMETERS", "PRUNED", "PHOTOS", "FIGURES"))):
+        assert all((ROOT / getattr(script, option)).exists() for option in options)
+
+
+def test_layers_and_seed_are_taken(small_data, tmp_path):
+    succeed("nn_main.py", "--data", small_data, "--layers", 3, 2, "--seed", 7, "--iterations", 1, "--learning-rate",
+            1e-300, "--out", tmp_path, "--figures", tmp_path)
+    expected = nn.initialize_parameters((144, 3, 2, 1), 7)
+    saved = nn.load_parameters(tmp_path / "parameters.npy", 144)
+    assert list(saved) == list(expected) and all(np.array_equal(saved[name], expected[name]) for name in expected)
+
+
+def test_figures_show_the_numbers_that_they_are_given(monkeypatch):
+    figures = []
+    monkeypatch.setattr(nn, "save_figure", lambda figure, path: figures.append(figure))
+    nn_main.draw_costs(np.array([3.0, 2, 1]), 0.5, "path")
+    record = {"degree": [1.0, 2], "costs": [3.0, 4], "train_accuracy": [90.0, 80], "test_accuracy": [70.0, 60]}
+    pruning.draw_record(record, (0.0, 0.5, 95.0, 75.0), "path")
+    training, (above, below) = figures[0].axes[0], figures[1].axes
+    assert list(training.lines[0].get_ydata()) == [3, 2, 1]
+    for axes, curves in ((above, {"pruned and retrained": [3, 4], "unpruned": [0.5] * 2}),
+                         (below, {"training": [90, 80], "training, unpruned": [95] * 2, "test": [70, 60],
+                                  "test, unpruned": [75] * 2})):
+        assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == curves
+        assert all(list(line.get_xdata()) == [1, 2] for line in axes.lines if "unpruned" not in line.get_label())
