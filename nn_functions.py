@@ -16,6 +16,7 @@ import os
 import pickletools
 import re
 import sys
+import tempfile
 import warnings
 
 import h5py
@@ -80,7 +81,7 @@ def _open_data(path):
 def _stored(file, name):
     """The data set `name` of an open HDF5 file. Raises InputError."""
     stored = file.get(name)
-    if not isinstance(stored, h5py.Dataset):
+    if not isinstance(stored, h5py.Dataset) or stored.shape is None:
         raise InputError(f"has no {name}")
     # A damaged or lying file may declare any size. Compression saves a factor of about 1000 at most.
     if stored.size * stored.dtype.itemsize > 2000 * os.path.getsize(file.filename):
@@ -129,7 +130,7 @@ def read_picture(path, shape):
 
     Training pictures and photos both come through here, so that they are treated alike: first frame, turned upright
     by its EXIF orientation, transparency laid on white, resized without regard to its proportions (bicubic).
-    Raises InputError.
+    Raises InputError, or OSError if there is no such file.
     """
     height, width, _ = shape
     with open(path, "rb") as file, warnings.catch_warnings():
@@ -150,12 +151,13 @@ def _eight_bits(picture):
     """Turn a greyscale picture of 16 bits, 32 bits or floating point into one of 8 bits.
 
     Pillow only clips such values at 255. Its "I" and "F" do not say which value is white: here it is the first of
-    1, 255 and 65535 that no pixel exceeds.
+    1, 255 and 65535 that no pixel exceeds, or else the largest pixel.
     """
     values = np.asarray(picture, float)
-    white = 65535 if picture.mode.startswith("I;16") else next(w for w in (1, 255, 65535, np.inf) if values.max() <= w)
-    if not np.isfinite(white):
-        white = values.max()
+    if not np.isfinite(values).all():
+        raise InputError("it holds NaN or infinity")
+    largest = values.max()
+    white = 65535 if picture.mode.startswith("I;16") else next((w for w in (1, 255, 65535) if largest <= w), largest)
     return Image.fromarray(np.clip(values / white * 255, 0, 255).round().astype(np.uint8))
 
 
@@ -322,7 +324,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
             if progress:
                 progress(i + 1, costs[i])
 
-    trained = dict(zip(("W1", "b1"), first.parameters()))
+    trained = dict(zip(("W1", "b1"), first.trained()))
     for l, layer in enumerate(layers, start=2):
         trained[f"W{l}"], trained[f"b{l}"] = layer[:, :-1].copy(), layer[:, -1:].copy()
     for name, value in trained.items():
@@ -337,24 +339,31 @@ def mask_with_bias(mask):
 
 
 class TextbookLayer:
-    """Layer 1 as the textbook has it: Z = W X + b, W <- W - D X^T, b <- b - sum(D), where D is learning_rate dZ."""
+    """Layer 1 as the textbook has it: Z = W X + b, W <- W - D X^T, b <- b - sum(D), where D is learning_rate dZ.
+
+    gram : the `GramMatrices` of the pictures X
+    W, b, mask : ndarrays of shape (n_1, n_x), (n_1, 1) and (n_1, n_x), the mask bool or None; W and b are changed
+    """
 
     def __init__(self, gram, W, b, mask):
         self.X, self.W, self.b, self.mask = gram.X, W, b, mask
 
     def Z(self):
+        """Z_1 = W X + b, of shape (n_1, m)."""
         Z = self.W @ self.X
         Z += self.b
         return Z
 
     def update(self, D):
+        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
         dW = D @ self.X.T
         if self.mask is not None:
             dW *= self.mask
         self.W -= dW
         self.b -= D.sum(axis=1, keepdims=True)
 
-    def parameters(self):
+    def trained(self):
+        """W and b when the descent is over."""
         return self.W, self.b
 
 
@@ -364,6 +373,7 @@ class SampleSpaceLayer:
     Row r of W changes by -D[r] X^T, where its mask M_r lets it, and b[r] by -sum(D[r]). So Z[r] = W[r] X + b[r] changes
     by -D[r] (X^T diag(M_r) X + 1): the Gram matrix of unit r, of shape (m, m) however many pixels there are, and 1 in
     every place for the bias. W and b themselves are needed only in the end, when the sum of all D gives them at once.
+    The same descent, not an approximation: only the rounding differs.
     """
 
     def __init__(self, gram, W, b, mask):
@@ -373,17 +383,20 @@ class SampleSpaceLayer:
         self.sum_D = np.zeros_like(self.current_Z)
 
     def Z(self):
+        """Z_1, of shape (n_1, m)."""
         return self.current_Z
 
     def update(self, D):
+        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
         # Without a mask one matrix serves all units; with masks each unit has its own.
         self.current_Z -= D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]
         self.sum_D += D
 
-    def parameters(self):
+    def trained(self):
+        """W and b when the descent is over."""
         layer = TextbookLayer(self, self.W, self.b, self.mask)
         layer.update(self.sum_D)
-        return layer.parameters()
+        return layer.trained()
 
 
 class GramMatrices:
@@ -496,7 +509,7 @@ def load_dict(path):
 
     NumPy stores a dict as a pickle: a program for a small stack machine, which may name any function and have it
     called. `_run_pickle` knows only the instructions that plain values and arrays need and only the names that NumPy
-    writes for arrays, calls nothing, and notes what would have been called. `_build` then checks the notes and makes
+    writes for arrays, calls nothing, and notes what would have been called. `_Builder` then checks the notes and makes
     the arrays. Files of NumPy 1 and 2 are read.
 
     Returns the dict: keys are str, values are arrays, numbers, None, strings, and lists, tuples and dicts of them.
@@ -504,13 +517,14 @@ def load_dict(path):
     """
     with open(path, "rb") as file:
         content = io.BytesIO(file.read())
+    size = len(content.getbuffer())
     try:
         version = np.lib.format.read_magic(content)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, _, dtype = read_header[version](content)
         if shape != () or dtype != object:
             raise InputError(f"holds an array of shape {shape} and type {dtype}, not a dict")
-        values = _build(_run_pickle(content.read()), {}, outermost=True)
+        values = _Builder(size).build(_run_pickle(content.read()), outermost=True)
         if not isinstance(values, dict):
             raise InputError(f"holds a {type(values).__name__}, not a dict")
     except InputError as error:
@@ -577,9 +591,11 @@ def _run_pickle(content):
                 stack.append(memo[argument])
             case "GLOBAL" | "STACK_GLOBAL":
                 module, name = argument.split(" ", 1) if argument else (stack.pop(-2), stack.pop())
+                if type(module) is not str or type(name) is not str:  # a deep tuple must not even be hashed
+                    raise InputError("refused: it names something by what is not a name")
                 # NumPy 2 calls the module numpy._core; protocol 2 has bytes by way of _codecs.encode.
                 if (module.replace("numpy._core", "numpy.core"), name) not in NUMPY_NAMES:
-                    raise InputError(f"refused: it names {module}.{name}, which could run code")
+                    raise InputError(f"refused: it names {f'{module}.{name}'!r}, which could run code")
                 stack.append(_Note(name))
             case "REDUCE":
                 arguments = stack.pop()
@@ -594,56 +610,65 @@ def _run_pickle(content):
                 raise InputError(f"refused: it has the pickle instruction {opcode.name}, which arrays do not need")
 
 
-def _build(value, built, outermost=False):
-    """Turn what `_run_pickle` noted into NumPy objects. Raises InputError, or whatever a malformed note leads to.
+class _Builder:
+    """Turns what `_run_pickle` noted into NumPy objects. Raises InputError, or whatever a malformed note leads to.
 
-    built : a dict from id to result, so that what is referred to many times is built once
-    outermost : whether `value` is the array of Python objects that np.save puts around a dict; no other is admitted
+    What a note holds is of any type and depth. It is compared, hashed or printed only after its type has been checked.
     """
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return value
-    if id(value) not in built:
-        if isinstance(value, dict):
-            built[id(value)] = {key: _build(item, built) for key, item in value.items()}
-        elif isinstance(value, (list, tuple)):
-            built[id(value)] = type(value)([_build(item, built) for item in value])
-        elif outermost and value.name == "_reconstruct" and value.state[2].arguments[0].startswith("O"):
-            (content,) = value.state[4]
-            return _build(content, built)
-        else:
-            built[id(value)] = _build_noted(value)
-    return built[id(value)]
 
+    def __init__(self, size):
+        self.left = size  # bytes that all arrays together may have: no more than the file
+        self.built = {}  # from id to result, so that what is referred to many times is built once
 
-def _build_noted(note):
-    """The array, NumPy number or bytes of a note."""
-    if note.name == "encode":
-        text, encoding = note.arguments
-        if encoding != "latin1":
-            raise InputError(f"refused: bytes encoded as {encoding}")
-        return text.encode("latin1")
-    if note.name == "scalar":
-        dtype, content = note.arguments
-        return _array((), dtype, content, "C")[()]
-    if note.name != "_reconstruct" or note.arguments is None:
-        raise InputError(f"refused: it has numpy.{note.name} where an array or a number belongs")
-    _, shape, dtype, fortran_order, content = note.state
-    return _array(shape, dtype, content, "F" if fortran_order else "C")
+    def build(self, value, outermost=False):
+        """Build a value and all that it holds.
 
+        outermost : whether it is the array of Python objects that np.save puts around a dict; no other is admitted
+        """
+        if value is None or isinstance(value, (bool, int, float, str, bytes)):
+            return value
+        if id(value) not in self.built:
+            if isinstance(value, dict):
+                result = {key: self.build(item) for key, item in value.items()}
+            elif isinstance(value, (list, tuple)):
+                result = type(value)([self.build(item) for item in value])
+            elif outermost and value.name == "_reconstruct" and value.state[2].arguments[0].startswith("O"):
+                (content,) = value.state[4]
+                result = self.build(content)
+            else:
+                result = self.build_noted(value)
+            self.built[id(value)] = result
+        return self.built[id(value)]
 
-def _array(shape, dtype, content, order):
-    """An array of noted type and bytes: of real or complex numbers, booleans or strings."""
-    code, byte_order = dtype.arguments[0], dtype.state[1]
-    if dtype.name != "dtype" or not re.fullmatch("[biufcSU][1-9][0-9]*", code):
-        raise InputError(f"refused: an array of type {code}")
-    if isinstance(content, _Note):
-        content = _build_noted(content)
-    if min(shape, default=0) < 0:
-        raise InputError(f"an array of shape {shape} in it")
-    array = np.ndarray(shape, np.dtype(code).newbyteorder(byte_order), content, order=order)
-    if array.nbytes != len(content):
-        raise InputError(f"an array of shape {shape} in it has {len(content)} bytes, not {array.nbytes}")
-    return array.copy(order="K")
+    def build_noted(self, note):
+        """The array, NumPy number or bytes of a note."""
+        if note.name == "encode":
+            text, encoding = note.arguments
+            if encoding != "latin1":
+                raise InputError("refused: bytes in another encoding than latin1")
+            return text.encode("latin1")
+        if note.name == "scalar":
+            dtype, content = note.arguments
+            return self.array((), dtype, content, "C")[()]
+        if note.name != "_reconstruct" or note.arguments is None:
+            raise InputError(f"refused: it has numpy.{note.name} where an array or a number belongs")
+        _, shape, dtype, fortran_order, content = note.state
+        return self.array(shape, dtype, content, "F" if fortran_order else "C")
+
+    def array(self, shape, dtype, content, order):
+        """An array of noted type and bytes: of real or complex numbers, booleans or strings."""
+        code, byte_order = dtype.arguments[0], dtype.state[1]
+        if dtype.name != "dtype" or not re.fullmatch("[biufcSU][1-9][0-9]*", code):
+            raise InputError(f"refused: an array of type {code!r:.50}")
+        if type(byte_order) is not str or not all(type(size) is int and size >= 0 for size in shape):
+            raise InputError("refused: an array of impossible shape or byte order")
+        if isinstance(content, _Note):
+            content = self.build_noted(content)
+        array = np.ndarray(shape, np.dtype(code).newbyteorder(byte_order), content, order=order)
+        self.left -= array.nbytes
+        if array.nbytes != len(content) or self.left < 0:
+            raise InputError(f"refused: an array of shape {shape} that the file does not have the bytes for")
+        return array.copy(order="K")
 
 
 def write_whole(path, write):
@@ -653,7 +678,9 @@ def write_whole(path, write):
     temporary file stays until the same file is written again.)
     """
     target = os.path.realpath(path)  # through a link, as a plain write would
-    temporary = target + ".tmp"
+    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.tmp")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise InputError(f"{path}: is not a file that could be replaced")
     try:
         with open(temporary, "wb") as file:
             write(file)
@@ -666,6 +693,13 @@ def write_whole(path, write):
         if isinstance(error, OSError):
             error.filename = path  # which it lacks if the disk is full, and the user knows nothing of the temporary one
         raise
+
+
+def make_folder(path):
+    """Make a folder where there is none, and find out now, not after the work, whether files can be written to it."""
+    os.makedirs(path, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path):
+        pass
 
 
 def pyplot(show):
@@ -682,7 +716,9 @@ def pyplot(show):
 def save_figure(figure, path):
     """Write a matplotlib figure as a PNG file, whole or not at all, and say so."""
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
+        figure.savefig(content, format="png")
     write_whole(path, lambda file: file.write(content.getbuffer()))
     print(f"figure: {path}")
 
@@ -735,6 +771,9 @@ def exit_status(main):
 
     @functools.wraps(main)
     def wrapper(argv=None):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
+                stream.reconfigure(errors="backslashreplace")
         try:
             status = main(argv)
             sys.stdout.flush()

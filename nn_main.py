@@ -3,7 +3,6 @@
 Writes parameters.npy and data.npy, and draws the cost curve.
 """
 
-import os
 import sys
 import time
 
@@ -63,8 +62,8 @@ def main(argv=None):
 
     X_train, Y_train, X_test, Y_test = nn.load_data(options.data)
     height, width, colours = nn.picture_shape(options.data)
-    os.makedirs(options.out, exist_ok=True)
-    os.makedirs(options.figures, exist_ok=True)
+    nn.make_folder(options.out)
+    nn.make_folder(options.figures)
 
     layer_sizes = [len(X_train), *options.layers, 1]
     print(f"training pictures: {Y_train.size}, of which {Y_train.sum():.0f} show a car")

@@ -101,11 +101,12 @@ def draw_photos(paths, photos, lines, title, path, show=False):
         for spine in axes.spines.values():
             spine.set(color="red" if wrong else "0.8", linewidth=2.5 if wrong else 1)
         # One text a line, because each has a colour of its own; the lowest stands right above the photo.
-        text = [(os.path.basename(paths[i])[:22], False)] + [network[i] for network in lines]
+        name = os.fsencode(os.path.basename(paths[i])).decode("utf-8", "replace")
+        text = [(name[:22], False)] + [network[i] for network in lines]
         for k, (words, mistake) in enumerate(reversed(text)):
             axes.annotate(words + (" (wrong)" if mistake else ""), (0.5, 1), (0, 3 + 11.5 * k),
                           xycoords="axes fraction", textcoords="offset points", ha="center", fontsize=8,
-                          color="red" if mistake else "black")
+                          color="red" if mistake else "black", parse_math=False)
     nn.save_figure(figure, path)
     if show:
         plt.show()
@@ -130,7 +131,7 @@ def main(argv=None):
         for path, (text, wrong) in zip(paths, judged):
             print(f"{path}: {text}{' (wrong)' if wrong else ''}")
         print(f"right: {score(judged, labels)}")
-        os.makedirs(options.figures, exist_ok=True)
+        nn.make_folder(options.figures)
         draw_photos(paths, photos, [judged], "Car or no car, with the probability of a car",
                     f"{options.figures}/predict.png", options.show)
     for error in errors:

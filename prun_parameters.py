@@ -1,6 +1,5 @@
 """The network before and after pruning, side by side: first weights, degree, accuracies, and verdicts on photos."""
 
-import os
 import sys
 
 import nn_functions as nn
@@ -43,7 +42,7 @@ def main(argv=None):
         print(f"test accuracy: {nn.accuracy(nn.predict(X_test, parameters), Y_test):.2f} %")
         print(f"photos: {nn_test.score(judged, labels)}\n")
 
-    os.makedirs(options.figures, exist_ok=True)
+    nn.make_folder(options.figures)
     nn_test.draw_photos(paths, photos, lines, "Before pruning (first line) and after it, with the probability of a car",
                         f"{options.figures}/prun_predict.png", options.show)
     for error in errors:

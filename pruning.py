@@ -42,19 +42,20 @@ def new_record(options):
     with open(options.data, "rb") as data, open(options.parameters, "rb") as parameters:
         run = {"data": hashlib.sha256(data.read()).hexdigest(),
                "parameters": hashlib.sha256(parameters.read()).hexdigest(),
-               "percent": options.percent, "learning_rate": options.learning_rate, "iterations": options.iterations}
+               "percent": float(options.percent), "learning_rate": options.learning_rate, "iterations": options.iterations}
     return {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": run}
 
 
 def resumed_record(new, path):
     """The record in `path`, to go on with, if it is one of the same run as `new`. Raises InputError."""
     record = nn.load_dict(path)
-    lists = [record.get(name) for name in new if name != "run"]
-    if not isinstance(record.get("run"), dict) or not all(isinstance(values, list) for values in lists):
+    run, lists = record.get("run"), [record.get(name) for name in new if name != "run"]
+    if (not isinstance(run, dict) or not all(isinstance(values, list) for values in lists)
+            or len({len(values) for values in lists}) > 1
+            or not all(isinstance(value, float) and np.isfinite(value) for values in lists for value in values)):
         raise nn.InputError(f"{path}: cannot resume, it is not a record that pruning.py wrote")
-    if len({len(values) for values in lists}) > 1:
-        raise nn.InputError(f"{path}: cannot resume, its lists differ in length")
-    differing = [name.replace("_", " ") for name, value in new["run"].items() if record["run"].get(name) != value]
+    differing = [name.replace("_", " ") for name, value in new["run"].items()
+                 if not isinstance(run.get(name), (str, int, float)) or run[name] != value]
     if differing:
         raise nn.InputError(f"{path}: cannot resume, it was made with other {', '.join(differing)}")
     return record
@@ -67,6 +68,8 @@ def resumed_network(out, done, n_x, gram, iterations):
     of all steps, so that the rest of the run comes out in the same bits. Raises InputError.
     """
     for step in range(1, done + 1):
+        if not os.path.exists(network_file(out, step)):
+            raise nn.InputError(f"{network_file(out, step)}: missing; to resume, the networks of all earlier steps are needed")
         parameters = nn.load_parameters(network_file(out, step), n_x)
         mask = parameters["W1"] != 0
         if nn.cheaper_way(gram, len(mask), mask, iterations) == "sample space":
@@ -96,8 +99,8 @@ def draw_record(record, unpruned, path, show=False):
         plt.show()
 
 
-@nn.exit_status
-def main(argv=None):
+def parse_options(argv):
+    """The command line."""
     parser = nn.ArgumentParser("Prune the trained network and retrain it, step by step.")
     parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
     parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the trained network")
@@ -106,13 +109,18 @@ def main(argv=None):
     parser.add_argument("--steps", type=nn.positive_integer, default=STEPS, metavar="N", help="prune-and-retrain steps")
     parser.add_argument("--learning-rate", type=nn.positive_number, default=LEARNING_RATE, metavar="RATE",
                         help="step size of retraining")
-    parser.add_argument("--iterations", type=nn.positive_integer, default=ITERATIONS, metavar="N", help="iterations of each retraining")
+    parser.add_argument("--iterations", type=nn.positive_integer, default=ITERATIONS, metavar="N",
+                        help="iterations of each retraining")
     parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for degree_costs.npy and prun_parameter/")
     parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for degree_costs.png")
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
-    options = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
+
+@nn.exit_status
+def main(argv=None):
+    options = parse_options(argv)
     data = X_train, Y_train, _, _ = nn.load_data(options.data)
     parameters = nn.load_parameters(options.parameters, len(X_train))
     unpruned = (prun_mask.degree(parameters), *judge(data, parameters))
@@ -125,10 +133,8 @@ def main(argv=None):
     kept = len(record["degree"])  # steps whose network and record are on the disk
     if 0 < kept < options.steps:
         parameters = resumed_network(options.out, kept, len(X_train), gram, options.iterations)
-    os.makedirs(f"{options.out}/prun_parameter", exist_ok=True)
-    os.makedirs(options.figures, exist_ok=True)
-    if not resumed:
-        nn.save_dict(record_file, record)  # from here on an earlier run's networks are no longer taken for this one's
+    nn.make_folder(f"{options.out}/prun_parameter")
+    nn.make_folder(options.figures)
 
     print("        degree    accuracy (%), pruned   and retrained         cost")
     print("step       (%)       train      test     train      test")
@@ -146,6 +152,8 @@ def main(argv=None):
                 parameters, costs = nn.gradient_descent(
                     X_train, Y_train, pruned, options.learning_rate, options.iterations, masks,
                     lambda done, _: bar.update(start + done - bar.n), gram)
+                if step == 1:
+                    nn.save_dict(record_file, record)  # empty: no network of an earlier run may pass for one of this
                 cost, train_accuracy, test_accuracy = judge(data, parameters)
                 for name, value in (("degree", prun_mask.degree(parameters)), ("costs", cost),
                                     ("train_accuracy", train_accuracy), ("test_accuracy", test_accuracy)):
@@ -156,7 +164,8 @@ def main(argv=None):
                 bar.write(line(step, record["degree"][-1], f"{train_before:.2f}", f"{test_before:.2f}", train_accuracy,
                                test_accuracy, cost))
         except KeyboardInterrupt:
-            kept = len(nn.load_dict(record_file)["degree"])
+            on_disk = os.path.exists(record_file) and len(nn.load_dict(record_file)["degree"])
+            kept = step if on_disk == step else step - 1
             raise KeyboardInterrupt(f"{kept} steps are kept in {options.out}; the same command with --resume goes on")
 
     print(f"\n{record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "

@@ -85,6 +85,9 @@ def array(shape, dtype, content):
     return EMPTY + b"(K\x01" + shape + dtype + b"\x89" + content + b"tb"
 
 
+# A tuple of 2^60 items in a few bytes: whoever compares, hashes or prints it never comes to an end.
+WIDE = b")\x94" + b"".join(b"h" + bytes([i]) + b"h" + bytes([i]) + b"\x86\x94" for i in range(60))
+
 ATTACKS = {
     "os.system": whole(named("os", "system") + text("touch touched") + b"\x85R"),
     "posix.system": whole(named("posix", "system") + text("touch touched") + b"\x85R"),
@@ -135,6 +138,15 @@ ATTACKS = {
     "nothing left": b"\x80\x04.",
     "two left": b"\x80\x04NN.",
     "no end": b"\x80\x04}",
+    "a deep tuple as a module": whole(text("numpy") + b")" + b"\x85" * 300_000 + b"\x93"),
+    "a wide tuple as a name": whole(text("numpy") + WIDE + b"\x93"),
+    "a wide tuple as an encoding": whole(named("_codecs", "encode") + text("x") + WIDE + b"\x86R"),
+    "a wide tuple as a shape": whole(array(WIDE, FLOAT64, b"C\x08" + bytes(8))),
+    "a wide tuple as bytes": whole(array(b"K\x01\x85", FLOAT64, WIDE)),
+    "a wide tuple as a type": whole(array(b"K\x01\x85", FLOAT64.replace(text("f8"), WIDE), b"C\x08" + bytes(8))),
+    "a wide tuple as a byte order": whole(array(b"K\x01\x85", FLOAT64.replace(text("<"), WIDE), b"C\x08" + bytes(8))),
+    "bytes shared by many arrays": whole(b"](C\x80" + bytes(128) + b"\x94" + array(b"K\x10\x85", FLOAT64, b"h\x00") * 99 + b"e"),
+    "a name with escapes": whole(named("\x1b[31m", "os")),
     "number as a key": b"\x80\x04}K\x01Ns.",
     "tuples in tuples as a key": b"\x80\x04})" + b"\x85" * 300_000 + b"Ns.",
     "lists in lists": whole(b"]" * 100_000 + b"a" * 99_999),
@@ -267,6 +279,7 @@ def is_valid_picture(path):
     return True
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odd escapes in what is damaged
 @pytest.mark.parametrize("files, loader", [(npy_files, is_valid_dict), (h5_files, is_valid_data),
                                            (picture_files, is_valid_picture)])
 def test_damaged_files_load_to_something_valid_or_raise_inputerror(files, loader, tmp_path, request):

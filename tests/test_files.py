@@ -142,6 +142,7 @@ def test_original_files_load(original):
 @pytest.mark.parametrize("change, what", [
     ({"W2": None}, "one output"), ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"), ({"b1": None}, "b1 is missing"), ({"W1": np.ones((5, 9))}, "W1 has shape (5, 9)"),
     ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
+    ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
     ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "one output"), ({"W1": np.ones((5, 12), complex)}, "real"),
 ])
 def test_parameters_that_make_no_network_are_refused(tmp_path, change, what):
@@ -209,6 +210,22 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     assert (nn.read_picture(tmp_path / "a.png", SHAPE) == 128).all()
 
 
+@pytest.mark.parametrize("value, largest, expected", [(0.5, 1, 128), (100, 200, 100), (257 * 9, 65535, 9), (1e6, 2e6, 128),
+                                                      (-5, 200, 0)])
+def test_floating_point_photos_are_scaled_by_their_largest_pixel(tmp_path, value, largest, expected):
+    pixels = np.full((60, 80), value, np.float32)
+    pixels[-1, -1] = largest
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    assert (nn.read_picture(tmp_path / "a.tif", (60, 80, 3))[:30] == expected).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_photos_with_nan_or_infinity_are_errors(tmp_path, value):
+    Image.fromarray(np.full((6, 8), value, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(nn.InputError, match="a.tif: cannot be read as a picture .it holds NaN or infinity"):
+        nn.read_picture(tmp_path / "a.tif", SHAPE)
+
+
 def test_transparency_is_laid_on_white(tmp_path):
     Image.new("RGBA", (8, 6), (255, 0, 0, 0)).save(tmp_path / "a.png")
     assert (nn.read_picture(tmp_path / "a.png", SHAPE) == 255).all()
@@ -266,3 +283,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "old"
     nn.write_whole(tmp_path / "a", lambda file: file.write(b"new"))
     assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_text() == "new"
+
+
+def test_writing_through_a_link_keeps_the_link(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "link").symlink_to("a")
+    nn.write_whole(tmp_path / "link", lambda file: file.write(b"new"))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "a").read_text() == "new"
+
+
+def test_what_is_not_a_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(nn.InputError, match="pipe: is not a file that could be replaced"):
+        nn.write_whole(tmp_path / "pipe", lambda file: file.write(b"new"))
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

@@ -78,6 +78,7 @@ def test_cost_is_the_original_formula_and_finite_at_the_ends():
     expected = [-(np.log(0.2) + np.log(1 - 0.7 + 1e-5)) / 2, -(np.log(0.4) + np.log(1 - 0.1 + 1e-5)) / 2]
     assert np.array_equal(nn.compute_cost(AL, np.array([[1, 0]])), expected)
     assert nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[0, 1]])) == pytest.approx(-np.log(1 + 1e-5) / 2, rel=1e-9)
+    assert nn.compute_cost(np.array([[1e-300]]), np.array([[1]])) == -np.log(1e-300)
     assert np.isfinite(nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[1, 0]])))
 
 

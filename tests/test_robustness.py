@@ -83,7 +83,10 @@ def test_resume_refuses_another_run_and_says_what_differs(job, small_data):
 
 
 @pytest.mark.parametrize("record", [{"degree": [], "costs": []}, {"degree": [1.0], "costs": [], "train_accuracy": [],
-                                                                   "test_accuracy": [], "run": {}}, {"run": 3}])
+                                                                   "test_accuracy": [], "run": {}}, {"run": 3},
+    {"degree": ["1"], "costs": [1.0], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
+    {"degree": [1.0], "costs": [None], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
+    {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": {"data": np.arange(3)}}])
 def test_resume_refuses_what_is_no_record_of_a_run(job, record):
     command, out = job
     out.mkdir()
@@ -96,7 +99,7 @@ def test_resume_needs_every_network(job):
     command += ["--iterations", 20]
     succeed(*command, "--steps", 3)
     (out / "prun_parameter" / "prun_parameters2.npy").unlink()
-    assert "prun_parameters2.npy: No such file" in fail(*command, "--steps", 5, "--resume")
+    assert "prun_parameters2.npy: missing; to resume, the networks of all earlier steps are needed" in fail(*command, "--steps", 5, "--resume")
 
 
 def test_a_run_without_resume_starts_over(job):
@@ -171,6 +174,12 @@ def test_a_folder_that_is_a_file_is_one_line(job, small_data, tmp_path):
     assert line == f"nn_main.py: {tmp_path}/file: File exists" and (tmp_path / "file").read_text() == "old"
 
 
+def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(small_data, mounted):
+    folder = mounted("ro")
+    line = fail("nn_main.py", "--data", small_data, "--iterations", 10**9, "--out", folder, "--figures", folder)
+    assert line.startswith(f"nn_main.py: {folder}") and line.endswith(": Read-only file system")
+
+
 def test_numbers_that_go_bad_stop_it_and_overwrite_nothing(job, small_data, tmp_path):
     command, out = job
     out.mkdir()
@@ -179,9 +188,10 @@ def test_numbers_that_go_bad_stop_it_and_overwrite_nothing(job, small_data, tmp_
     assert line.startswith("nn_main.py: the cost is nan at iteration ")
     assert line.endswith("; try a smaller --learning-rate") and int(line.split()[7].strip(";")) < 10
     assert files(out) == {next(iter(files(out))): b"old"}
+    succeed(*command, "--steps", 2, "--iterations", 20)
+    before = files(out)
     line = fail(*command, "--learning-rate", 1e200)
-    assert "the cost is nan at iteration" in line
-    assert nn.load_dict(out / "degree_costs.npy")["degree"] == [] and not list((out / "prun_parameter").iterdir())
+    assert "the cost is nan at iteration" in line and files(out) == before
 
 
 def test_bad_numbers_are_found_at_their_iteration():

@@ -88,6 +88,14 @@ def test_pruning(trained):
         assert record["costs"][step - 1] == pytest.approx(nn.compute_cost(AL, Y), abs=1e-12)
         assert (record["train_accuracy"][step - 1], record["test_accuracy"][step - 1]) == expected[3:]
     assert len(record["degree"]) == len(record["costs"]) == 4
+    unpruned = nn.load_parameters(trained / "out" / "parameters.npy", 144)
+    AL, AL_test = nn.predict(X, unpruned), nn.predict(X_test, unpruned)
+    expected = 0, nn.accuracy(AL, Y), nn.accuracy(AL_test, Y_test), nn.compute_cost(AL, Y).item()
+    (printed,) = [line for line in lines if line[:1] == ["unpruned"]]
+    assert [float(value) for value in printed[1:]] == pytest.approx(expected, abs=0.01)
+    for part, before, after in (("training", expected[1], record["train_accuracy"][-1]),
+                                ("test", expected[2], record["test_accuracy"][-1])):
+        assert f"on the {part} pictures {after:.2f} % (unpruned {before:.2f} %)" in text
     assert f"{record['degree'][-1]:.3f} % of the weights are pruned" in text
     assert_figure(trained / "figure" / "degree_costs.png")
 
@@ -167,6 +175,23 @@ def test_prun_parameters(trained, photos, tmp_path):
     assert "degree: 0.0 %" in ori and "degree: 25.0 %" in after
     assert "photos: 3/3" in ori and "photos: 2/3" in after
     assert_figure(tmp_path / "prun_predict.png")
+    (photos / "bad.png").write_bytes(b"no picture")
+    process = run("prun_parameters.py", "--data", trained / "small.h5", "--parameters", tmp_path / "ori.npy", "--pruned",
+                  tmp_path / "pruned.npy", "--photos", photos, "--figures", tmp_path)
+    (photos / "bad.png").unlink()
+    assert process.returncode == 2 and "photos: 3/3" in process.stdout and process.stderr.count("\n") == 1
+    assert f"{photos}/bad.png: cannot be read" in process.stderr
+
+
+@pytest.mark.parametrize("name", ["price_$5_and_$6.png", "x$\\frac$.png", "汽车 照片.png", b"bad\xff.png".decode(errors="surrogateescape")])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_photos_of_any_name_are_judged(small_data, tmp_path, name, encoding):
+    nn.save_parameters(tmp_path / "p.npy", network_that_says_car_from(100), [])
+    Image.new("RGB", (8, 6)).save(tmp_path / "1.png")
+    (tmp_path / "1.png").rename(tmp_path / name)
+    text = succeed("nn_test.py", tmp_path, "--data", small_data, "--parameters", tmp_path / "p.npy", "--figures",
+                   tmp_path / "figure", PYTHONIOENCODING=encoding)
+    assert ": no car 0.019\n" in text
 
 
 def test_original_networks_and_photos_give_their_numbers(original, tmp_path):
