@@ -448,7 +448,11 @@ class GramMatrices:
     def _products(self, pixels):
         """X^T X over some of the pixels, (m, m)."""
         chosen = self.X.T[:, pixels]
-        return chosen @ chosen.T
+        # By blocks of rows, because OpenBLAS 0.3 with two threads has been seen to crash on one product A A^T of 16,000 rows.
+        rows = 4096
+        if len(chosen) <= rows:
+            return chosen @ chosen.T
+        return np.concatenate([chosen[i:i + rows] @ chosen.T for i in range(0, len(chosen), rows)])
 
 
 def cheaper_way(gram, n_1, mask, iterations):

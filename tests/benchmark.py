@@ -261,6 +261,20 @@ def processor():
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
+class Tables:
+    """Prints each table as soon as it is measured, and writes all so far to a file."""
+
+    def __init__(self, path):
+        self.path, self.text = path, ""
+
+    def __call__(self, lines):
+        text = "\n".join([*lines, "", ""])
+        print(text, end="", flush=True)
+        self.text += text
+        if self.path:
+            nn.write_whole(self.path, lambda file: file.write(self.text.encode()))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -276,26 +290,23 @@ def main():
         return
 
     X, Y = nn.load_data(options.data)[:2]
-    lines = [f"Medians of {options.repetitions} runs on {processor()}; Python {platform.python_version()}, "
+    show = Tables(options.out)
+    show([f"Medians of {options.repetitions} runs on {processor()}; Python {platform.python_version()}, "
              f"NumPy {np.__version__}" + (f", PyTorch {torch.__version__}" if torch else "")
-             + (f", scikit-learn {sklearn.__version__}" if sklearn else "") + ".", ""]
+             + (f", scikit-learn {sklearn.__version__}" if sklearn else "") + "."])
     if not torch:
         print("PyTorch is not installed: (d) is left out")
     if not sklearn:
         print("scikit-learn is not installed: (e) is left out")
     start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
-    lines += compare(f"training, {options.iterations} iterations", trainers(X, Y, start, options.iterations),
-                     options.repetitions, options.iterations, X, Y) + [""]
+    show(compare(f"training, {options.iterations} iterations", trainers(X, Y, start, options.iterations),
+                 options.repetitions, options.iterations, X, Y))
     trained = nn.load_parameters(PARAMETERS, len(X))
-    lines += compare(f"pruning, {options.steps} × {PRUNE_ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
-                     options.repetitions, options.steps * PRUNE_ITERATIONS, X, Y) + [""]
+    show(compare(f"pruning, {options.steps} × {PRUNE_ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
+                 options.repetitions, options.steps * PRUNE_ITERATIONS, X, Y))
     with tempfile.TemporaryDirectory() as folder:
-        lines += whole_processes(options.repetitions, folder) + [""]
-        lines += ["Training on generated pictures of the same shape; times are for one iteration:", "", *growth(folder)]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if options.out:
-        nn.write_whole(options.out, lambda file: file.write(text.encode()))
+        show(whole_processes(options.repetitions, folder))
+        show(["Training on generated pictures of the same shape; times are for one iteration:", "", *growth(folder)])
 
 
 if __name__ == "__main__":
