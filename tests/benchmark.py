@@ -188,16 +188,26 @@ def compare(title, ways, repetitions, iterations, X, Y):
 
 # ------------------------------------------------------------------------------------------------ whole processes
 
+# A process of its own starts and measures each command, because Linux counts the memory of whoever started a process
+# as the process's own, and this one is large.
+LAUNCHER = """
+import os, sys
+child = os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, *sys.argv[1:]])
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def measure(*command):
-    """Run a command to its end. Returns its output, its seconds and its peak memory in MB."""
+    """Run a Python command to its end. Returns its output, its seconds and its peak memory in MB."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *map(str, command)], capture_output=True, text=True,
+                             check=False)
+    seconds = time.perf_counter() - start
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))} failed")
-    return output, time.perf_counter() - start, usage.ru_maxrss / 1e3  # Linux counts in units of 1024 bytes
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{process.stderr}")
+    return process.stdout, seconds, int(process.stderr.split()[-1]) * 1024 / 1e6  # Linux counts in units of 1024 bytes
 
 
 def whole_processes(repetitions, folder):
