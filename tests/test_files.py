@@ -1,6 +1,5 @@
 """Reading and writing files: `.npy` dictionaries without running code, data sets, photos, files written whole."""
 
-import io
 import os
 import pickle
 import struct
@@ -101,7 +100,7 @@ def test_malicious_pickles_are_refused_by_name_and_do_not_run(tmp_path, function
     for content in (np.array({"W1": attack}, dtype=object), np.array([attack, 0], dtype=object)[:1].reshape(()),
                     {"W1": attack}, attack):
         write_npy(tmp_path / "a.npy", pickle.dumps(content, 4))
-        with pytest.raises(nn.InputError, match=rf"a\.npy: refused: it names \S+, which could run code"):
+        with pytest.raises(nn.InputError, match=r"a\.npy: refused: it names \S+, which could run code"):
             nn.load_dict(tmp_path / "a.npy")
     assert not touched.exists()
 

@@ -1,6 +1,5 @@
 """Nothing is lost: runs that are killed, interrupted or resumed, full disks, numbers that go bad, wrong options."""
 
-import os
 import signal
 import subprocess
 import sys
