@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 import warnings
+import zipfile
 
 import h5py
 import numpy as np
@@ -280,7 +281,8 @@ COST_BLOCK = 100  # iterations whose costs are computed together
 
 
 @np.errstate(all="ignore")  # see `sigmoid`; and numbers that go bad are found below
-def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, progress=None, gram=None, way=None):
+def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, progress=None, gram=None, way=None,
+                     l1=0, l2=0):
     """Full-batch gradient descent: forward, backward, update, again, by one of two ways.
 
     They differ in layer 1 alone, the only one that meets the pictures: `TextbookLayer` multiplies with all of them
@@ -291,25 +293,33 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
         weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in `parameters`
     progress : None, or a function that is called with (iterations done, last cost) now and then
     gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
-    way : "textbook", "sample space", or None to choose (`cheaper_way`)
+    way : "textbook", "sample space", or None to choose (`cheaper_way`); with L1 only the textbook's
+    l1, l2 : how much the weights of all layers are held small (`penalty`); biases are not
     Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
-    costs[i] is the cost before iteration i. Raises InputError if the numbers go bad.
+    costs[i] is the cost before iteration i, the penalty included. Raises InputError if the numbers go bad.
     """
     masks = masks or {}
     gram = gram or GramMatrices(X)
     W1, b1 = parameters["W1"].copy(), parameters["b1"].copy()
     if way is None:
-        way = cheaper_way(gram, len(W1), masks.get("W1"), iterations)
-    first = {"textbook": TextbookLayer, "sample space": SampleSpaceLayer}[way](gram, W1, b1, masks.get("W1"))
+        way = cheaper_way(gram, len(W1), masks.get("W1"), iterations, l1)
+    layer_class = {"textbook": TextbookLayer, "sample space": ShrinkingSampleSpaceLayer if l2 else SampleSpaceLayer}[way]
+    first = layer_class(gram, W1, b1, masks.get("W1"))
     layers = later_layers(parameters)
     layer_masks = [mask_with_bias(masks.get(f"W{l}")) for l in range(2, len(layers) + 2)]
     activations = new_activations(layers, Y.size)
 
     costs = np.empty(iterations)
+    penalties = np.zeros(iterations)
     outputs = np.empty((COST_BLOCK, Y.size))
     for i in range(iterations):
         AL = forward(first.Z(), layers, activations)
         steps, first_step = backward(AL, Y, layers, activations, learning_rate)
+        if l1 or l2:  # the penalty's part of the step, taken first because it belongs to the weights as they were
+            penalties[i] = first.penalty(l1, l2) + sum(penalty(layer[:, :-1], l1, l2) for layer in layers)
+            first.shrink(learning_rate * l1, learning_rate * l2)
+            for layer in layers:
+                layer[:, :-1] -= penalty_gradient(layer[:, :-1], learning_rate * l1, learning_rate * l2)
         first.update(first_step)
         for layer, step, mask in zip(layers, steps, layer_masks):
             layer -= step if mask is None else step * mask
@@ -317,7 +327,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
         k = i % COST_BLOCK
         outputs[k] = AL
         if k == COST_BLOCK - 1 or i == iterations - 1:
-            costs[i - k:i + 1] = compute_cost(outputs[:k + 1], Y)
+            costs[i - k:i + 1] = compute_cost(outputs[:k + 1], Y) + penalties[i - k:i + 1]
             if not np.isfinite(costs[i]):  # once it is not, it stays so
                 bad = np.flatnonzero(~np.isfinite(costs[:i + 1]))[0]
                 raise InputError(f"the cost is {costs[bad]} at iteration {bad}; try a smaller --learning-rate")
@@ -331,6 +341,16 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
         if not np.isfinite(value).all():
             raise InputError(f"{name} holds NaN or infinity after {iterations} iterations; try a smaller --learning-rate")
     return trained, costs
+
+
+def penalty(W, l1, l2):
+    """What regularisation adds to the cost for the weights of a layer (section 3.1): l1 sum |w| + l2/2 sum w^2."""
+    return (l1 * np.abs(W).sum() if l1 else 0) + l2 / 2 * np.vdot(W, W)
+
+
+def penalty_gradient(W, l1, l2):
+    """The gradient of `penalty`, l1 sign(W) + l2 W: 0 where a connection is pruned."""
+    return l1 * np.sign(W) + l2 * W if l1 else l2 * W
 
 
 def mask_with_bias(mask):
@@ -361,6 +381,14 @@ class TextbookLayer:
             dW *= self.mask
         self.W -= dW
         self.b -= D.sum(axis=1, keepdims=True)
+
+    def penalty(self, l1, l2):
+        """The function `penalty`, of W."""
+        return penalty(self.W, l1, l2)
+
+    def shrink(self, l1_step, l2_step):
+        """Take a step down the penalty's gradient; the steps are the penalty's factors times the learning rate."""
+        self.W -= penalty_gradient(self.W, l1_step, l2_step)
 
     def trained(self):
         """W and b when the descent is over."""
@@ -397,6 +425,51 @@ class SampleSpaceLayer:
         layer = TextbookLayer(self, self.W, self.b, self.mask)
         layer.update(self.sum_D)
         return layer.trained()
+
+
+class ShrinkingSampleSpaceLayer(SampleSpaceLayer):
+    """The same with L2 regularisation, W <- c W - U, where U = D X^T: so W X is multiplied by c as well, but b is not.
+
+    The cost needs the sum of the squares of W. A step takes it to c^2 |W|^2 - 2 c W.U + U.U, and these products are
+    at hand, for W.U = (W X).D and U.U = (U X).D.
+    """
+
+    def __init__(self, gram, W, b, mask):
+        super().__init__(gram, W, b, mask)
+        self.WX = W @ self.X
+        self.scale = 1.0  # of the W that is kept, the first one
+        self.squares = np.square(W).sum()
+
+    def penalty(self, l1, l2):
+        """The function `penalty`, of W; without L1, which the sample space cannot have."""
+        return l2 / 2 * self.squares
+
+    def Z(self):
+        """Z_1, of shape (n_1, m)."""
+        return self.WX + self.b
+
+    def shrink(self, l1_step, l2_step):
+        """Take a step down the penalty's gradient: whatever has W as a factor is multiplied by c = 1 - l2_step."""
+        c = 1 - l2_step
+        self.scale *= c
+        self.WX *= c
+        self.sum_D *= c
+        self.squares *= c * c
+
+    def update(self, D):
+        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
+        sums = D.sum(axis=1, keepdims=True)
+        UX = (D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]) - sums
+        self.squares += (D * (UX - 2 * self.WX)).sum()
+        self.WX -= UX
+        self.b -= sums
+        self.sum_D += D
+
+    def trained(self):
+        """W and b when the descent is over."""
+        layer = TextbookLayer(self, self.W * self.scale, self.b.copy(), self.mask)
+        layer.update(self.sum_D)
+        return layer.W, self.b
 
 
 class GramMatrices:
@@ -455,14 +528,15 @@ class GramMatrices:
         return np.concatenate([chosen[i:i + rows] @ chosen.T for i in range(0, len(chosen), rows)])
 
 
-def cheaper_way(gram, n_1, mask, iterations):
+def cheaper_way(gram, n_1, mask, iterations, l1=0):
     """The way of `gradient_descent` that takes fewer multiply-adds in layer 1, which has nearly all of them.
 
-    The sample space is ruled out where its matrices would take more memory than the pictures.
+    The sample space is ruled out where its matrices would take more memory than the pictures, and with L1, whose step
+    has the sign of every weight and so does not follow from the inner products.
     """
     n_x, m = gram.X.shape
     matrices = 1 if mask is None else n_1
-    if matrices * m > n_x:
+    if matrices * m > n_x or l1:
         return "textbook"
     pixels = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
     sample_space = gram.work(mask) + pixels + iterations * n_1 * m * m
@@ -472,11 +546,13 @@ def cheaper_way(gram, n_1, mask, iterations):
 # --------------------------------------------------------------------------------------------------- the files
 
 def load_parameters(path, n_x):
-    """Read a network from a `.npy` file: the parameters, a dict `W1, b1, ..., WL, bL` of float64 arrays.
+    """Read a network that `save_parameters` or `export_parameters` wrote: a dict `W1, b1, ..., WL, bL` of float64 arrays.
 
     n_x : the number of inputs that the data has; the network must have as many. Raises InputError.
     """
-    stored = load_dict(path)
+    with open(path, "rb") as file:
+        exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
+    stored = _load_exported(path) if exported else load_dict(path)
     parameters = {}
     size = n_x
     for l in range(1, sum(name.startswith("W") for name in stored) + 1):
@@ -501,6 +577,72 @@ def load_parameters(path, n_x):
 def save_parameters(path, parameters, costs):
     """Write a network and its costs as the original experiment did: the dict `W1, b1, ..., WL, bL, costs`."""
     save_dict(path, {**parameters, "costs": costs})
+
+
+def export_parameters(file, parameters):
+    """Write what survived of a pruned network to an open binary file, as a `.npz` of four arrays, not compressed.
+
+    layers : n_x and the number of units of each layer, int64
+    connections : a bit for each weight, layer by layer and row by row, 1 where it is not 0, as np.packbits packs them
+    weights : those weights, float32; biases : all biases, float64
+
+    Raises InputError if a weight is too large for float32.
+    """
+    L = number_of_layers(parameters)
+    weights = np.concatenate([parameters[f"W{l}"].ravel() for l in range(1, L + 1)])
+    with np.errstate(over="ignore"):
+        weights = weights.astype(np.float32)
+    if not np.isfinite(weights).all():
+        raise InputError("a weight is too large for the float32 of an exported network")
+    np.savez(file, layers=np.array([parameters["W1"].shape[1]] + [len(parameters[f"b{l}"]) for l in range(1, L + 1)], np.int64),
+             connections=np.packbits(weights != 0), weights=weights[weights != 0],
+             biases=np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, L + 1)]).astype(np.float64))
+
+
+def _load_exported(path):
+    """Read what `export_parameters` wrote. Raises InputError.
+
+    Not with np.load, which would make room for whatever size a damaged or lying file declares. As nothing in the file is
+    compressed and each weight takes a bit, the network is at most 64 times as large as the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise InputError("is compressed, which an exported network is not")
+            layers, connections, weights, biases = (
+                _vector(archive.read(f"{name}.npy"), dtype) for name, dtype in
+                (("layers", "<i8"), ("connections", "|u1"), ("weights", "<f4"), ("biases", "<f8")))
+        sizes = layers.tolist()
+        shapes = list(zip(sizes[1:], sizes[:-1]))
+        number = sum(rows * columns for rows, columns in shapes)
+        if min(sizes, default=0) < 1 or len(connections) != -(-number // 8) or len(biases) != sum(sizes[1:]):
+            raise InputError(f"its connections or biases are not those of a network of layers {sizes}")
+        there = np.unpackbits(connections, count=number).astype(bool)
+        if there.sum() != len(weights):
+            raise InputError(f"holds {len(weights)} weights for {there.sum()} connections")
+        dense = np.zeros(number)
+        dense[there] = weights
+        parameters = {}
+        for l, (rows, columns) in enumerate(shapes, start=1):
+            W, dense = np.split(dense, [rows * columns])
+            b, biases = np.split(biases, [rows])
+            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
+        return parameters
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # damaged bytes can make the readers raise nearly anything
+        raise InputError(f"{path}: not an exported network, or a damaged one ({describe(error)})") from error
+
+
+def _vector(content, dtype):
+    """The array of one dimension and a given type that the bytes of a `.npy` file hold. Raises InputError, or ValueError."""
+    file = io.BytesIO(content)
+    np.lib.format.read_magic(file)
+    shape, _, stored = np.lib.format.read_array_header_1_0(file)
+    vector = np.frombuffer(content, dtype, offset=file.tell())
+    if stored != np.dtype(dtype) or shape != vector.shape:
+        raise InputError(f"holds an array of shape {shape} and type {stored} where {vector.shape} and {dtype} belong")
+    return vector
 
 
 def save_dict(path, values):
@@ -744,6 +886,11 @@ def positive_integer(text):
     return _option(int, text, lambda value: value >= 1, "a whole number of at least 1")
 
 
+def number_from_zero(text):
+    """The type of an option that may be 0, such as the factor of a penalty."""
+    return _option(float, text, lambda value: 0 <= value < np.inf, "a finite number of at least 0")
+
+
 def positive_number(text):
     """The type of an option such as a learning rate."""
     return _option(float, text, lambda value: 0 < value < np.inf, "a finite number above 0")
@@ -757,6 +904,14 @@ def percentage(text):
 def seed(text):
     """The type of an option that seeds numpy.random.RandomState."""
     return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")
+
+
+def add_penalties(parser):
+    """The options of regularisation, for training and for retraining (section 3.1)."""
+    parser.add_argument("--l1", type=number_from_zero, default=0.0, metavar="FACTOR",
+                        help="hold weights small by this factor times the sum of their magnitudes; slow")
+    parser.add_argument("--l2", type=number_from_zero, default=0.0, metavar="FACTOR",
+                        help="hold weights small by half this factor times the sum of their squares")
 
 
 def _option(kind, text, is_right, what):

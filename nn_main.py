@@ -19,8 +19,11 @@ OUT = "datasets"
 FIGURES = "figure"
 
 
-def train(X, Y, layer_sizes, learning_rate, iterations, seed):
-    """Train a new network with a progress bar. Returns the parameters, the costs and the seconds it took."""
+def train(X, Y, layer_sizes, learning_rate, iterations, seed, l1=0, l2=0):
+    """Train a new network with a progress bar; for l1 and l2 see `nn_functions.gradient_descent`.
+
+    Returns the parameters, the costs and the seconds it took.
+    """
     start = time.perf_counter()
     with tqdm(total=iterations, unit=" iterations", disable=None) as bar:
 
@@ -29,7 +32,7 @@ def train(X, Y, layer_sizes, learning_rate, iterations, seed):
             bar.update(done - bar.n)
 
         parameters = nn.initialize_parameters(layer_sizes, seed)
-        parameters, costs = nn.gradient_descent(X, Y, parameters, learning_rate, iterations, progress=show)
+        parameters, costs = nn.gradient_descent(X, Y, parameters, learning_rate, iterations, progress=show, l1=l1, l2=l2)
     return parameters, costs, time.perf_counter() - start
 
 
@@ -54,6 +57,7 @@ def main(argv=None):
                         help="units of each hidden layer")
     parser.add_argument("--learning-rate", type=nn.positive_number, default=LEARNING_RATE, metavar="RATE", help="step size")
     parser.add_argument("--iterations", type=nn.positive_integer, default=ITERATIONS, metavar="N", help="iterations of training")
+    nn.add_penalties(parser)
     parser.add_argument("--seed", type=nn.seed, default=SEED, help="of the first weights")
     parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for parameters.npy and data.npy")
     parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for cost.png")
@@ -72,7 +76,7 @@ def main(argv=None):
     print(f"network: {' -> '.join(map(str, layer_sizes))}")
 
     parameters, costs, seconds = train(X_train, Y_train, layer_sizes, options.learning_rate, options.iterations,
-                                       options.seed)
+                                       options.seed, options.l1, options.l2)
     nn.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
     nn.save_dict(f"{options.out}/data.npy", {"learning_rate": options.learning_rate, "times": seconds})
 

@@ -1,4 +1,4 @@
-"""Masks: which connections stay, and what share of them is gone.
+"""Masks: which connections and which neurons stay, and what share of them is gone.
 
 A mask is a bool array of the shape of a weight matrix, True where the connection stays. The masks of a network are a
 dict {"W1": mask, ...} for every layer but the last, which is never pruned; neither are biases. The paper (Han et al.,
@@ -12,6 +12,8 @@ import sys
 import numpy as np
 
 import nn_functions as nn
+
+CRITERIA = ("percentile", "std", "global")  # see `thresholds`
 
 EXAMPLE_SHAPE = (4, 5)
 EXAMPLE_PERCENT = 20
@@ -42,9 +44,38 @@ def pruned_layers(parameters):
     return [f"W{l}" for l in range(1, nn.number_of_layers(parameters))]
 
 
-def prune_masks(parameters, percent):
-    """The masks of a network, a dict {"W1": mask, ...}: each layer is pruned by its own threshold."""
-    return {name: prune_mask(parameters[name], percent) for name in pruned_layers(parameters)}
+def thresholds(parameters, amount, criterion="percentile", unpruned=None):
+    """The threshold of each layer that is pruned, a dict {"W1": float, ...}, by one of three criteria.
+
+    "percentile" : each layer's own percentile, the original experiment's criterion; `amount` is in percent
+    "global" : one percentile over all these layers together, so that they compete; `amount` is in percent
+    "std" : `amount` times the standard deviation of the layer's weights in `unpruned`, the parameters of the network
+        before it was pruned (section 5 of the paper, where the factor is called quality parameter)
+    """
+    names = pruned_layers(parameters)
+    if criterion == "percentile":
+        return {name: threshold(parameters[name], amount) for name in names}
+    if criterion == "global":
+        together = np.concatenate([np.zeros(0), *(parameters[name].ravel() for name in names)])
+        return dict.fromkeys(names, threshold(together, amount))
+    return {name: amount * unpruned[name].std() for name in names}
+
+
+def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
+    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold; see `thresholds`."""
+    limits = thresholds(parameters, amount, criterion, unpruned)
+    return {name: np.abs(parameters[name]) > limit for name, limit in limits.items()}
+
+
+def keep_last_connections(parameters, masks):
+    """Let each layer that the masks would empty keep its strongest connection, or no picture could reach the output.
+
+    The masks are changed. Returns the names of these layers, ["W3", ...].
+    """
+    emptied = [name for name, mask in masks.items() if parameters[name].any() and not mask.any()]
+    for name in emptied:
+        masks[name].flat[np.abs(parameters[name]).argmax()] = True
+    return emptied
 
 
 def apply_masks(parameters, masks):
@@ -58,6 +89,35 @@ def degree(parameters):
     weights = [parameters[name] for name in pruned_layers(parameters)]
     total = sum(W.size for W in weights)
     return sum(int((W == 0).sum()) for W in weights) / total * 100 if total else 0.0
+
+
+def compact(parameters):
+    """Take out the neurons that no longer reach the output (section 3.5 of the paper), and their biases.
+
+    A hidden unit that no connection leads to is constant, ReLU(b), and goes into the biases of the next layer; a unit or
+    pixel that no connection leads away from just goes. The result is a smaller network of the same outputs, to rounding.
+
+    Returns the indices of the pixels (colour values) that are left, and the parameters of the smaller network:
+    predict(X[pixels], smaller) is predict(X, parameters).
+    """
+    small = {name: value.copy() for name, value in parameters.items()}
+    L = nn.number_of_layers(parameters)
+
+    def keep_units(l, kept):  # of layer l; 0 is the pixels
+        if l:
+            small[f"W{l}"], small[f"b{l}"] = small[f"W{l}"][kept], small[f"b{l}"][kept]
+        small[f"W{l + 1}"] = small[f"W{l + 1}"][:, kept]
+
+    for l in range(1, L):  # forwards, because a constant unit may leave the next layer's without a connection
+        alive = small[f"W{l}"].any(axis=1)
+        constants = nn.relu(small[f"b{l}"][~alive], out=None)
+        small[f"b{l + 1}"] += small[f"W{l + 1}"][:, ~alive] @ constants
+        keep_units(l, alive)
+    for l in range(L - 1, 0, -1):  # backwards, because a unit that goes may have been the last that another led to
+        keep_units(l, small[f"W{l + 1}"].any(axis=0))
+    pixels = np.flatnonzero(small["W1"].any(axis=0))
+    keep_units(0, pixels)
+    return pixels, small
 
 
 @nn.exit_status

@@ -243,6 +243,23 @@ def is_valid_dict(path):
     return True
 
 
+def npz_files(folder):
+    """Small exported networks."""
+    for share in (0.2, 0.9):
+        parameters = nn.initialize_parameters((6, 4, 3, 1), 1)
+        parameters["W1"] *= np.random.RandomState(3).rand(4, 6) < share
+        with open(folder / "a.npz", "wb") as file:
+            nn.export_parameters(file, parameters)
+        yield (folder / "a.npz").read_bytes()
+
+
+def is_valid_network(path):
+    parameters = nn.load_parameters(path, 6)
+    assert all(value.dtype == np.float64 and np.isfinite(value).all() for value in parameters.values())
+    assert nn.predict(np.ones((6, 1)), parameters).shape == (1, 1)
+    return True
+
+
 def h5_files(folder):
     """Small data sets: plain, compressed, and with pictures in floating point."""
     yield write_data(folder / "a.h5", m=6, m_test=2).read_bytes()
@@ -280,8 +297,8 @@ def is_valid_picture(path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of odd escapes in what is damaged
-@pytest.mark.parametrize("files, loader", [(npy_files, is_valid_dict), (h5_files, is_valid_data),
-                                           (picture_files, is_valid_picture)])
+@pytest.mark.parametrize("files, loader", [(npy_files, is_valid_dict), (npz_files, is_valid_network),
+                                           (h5_files, is_valid_data), (picture_files, is_valid_picture)])
 def test_damaged_files_load_to_something_valid_or_raise_inputerror(files, loader, tmp_path, request):
     contents = list(files(tmp_path))
     path = tmp_path / "damaged"

@@ -154,6 +154,76 @@ def test_parameters_that_make_no_network_are_refused(tmp_path, change, what):
 
 # ------------------------------------------------------------------------------------------------------- data
 
+# ------------------------------------------------------------------------------------------------ exported networks
+
+def export(path, parameters):
+    with open(path, "wb") as file:
+        nn.export_parameters(file, parameters)
+    return path
+
+
+def pruned_network(share=0.2):
+    parameters = nn.initialize_parameters((50, 5, 4, 1), 1)
+    random = np.random.RandomState(2)
+    for name in ("W1", "W2"):
+        parameters[name] *= random.rand(*parameters[name].shape) < share
+    return parameters
+
+
+@pytest.mark.parametrize("share", [0, 0.2, 1])
+def test_an_exported_network_comes_back_with_weights_rounded_to_float32(tmp_path, share):
+    parameters = pruned_network(share)
+    parameters["W1"][0, 0] = 1e-60  # 0 in float32: no connection any more
+    path = export(tmp_path / "no ending", parameters)
+    parameters["W1"][0, 0] = 0
+    loaded = nn.load_parameters(path, 50)
+    assert list(loaded) == list(parameters) and all(value.dtype == np.float64 for value in loaded.values())
+    for name, value in parameters.items():
+        assert np.array_equal(loaded[name], value.astype(np.float32) if name[0] == "W" else value)
+    size = path.stat().st_size
+    assert size < 1300 + 4 * sum((parameters[f"W{l}"] != 0).sum() for l in (1, 2, 3))
+    assert export(tmp_path / "again", parameters).read_bytes() == path.read_bytes()
+
+
+def test_a_weight_too_large_for_float32_is_not_exported(tmp_path):
+    parameters = pruned_network()
+    parameters["W2"][0, 0] = 1e39
+    with pytest.raises(nn.InputError, match="too large for the float32"):
+        nn.write_whole(tmp_path / "a.npz", lambda file: nn.export_parameters(file, parameters))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("changes, what", [
+    ({"layers": np.array([50, 5, 4, 2])}, "are not those of a network of layers"),
+    ({"layers": np.array([50, -5, -4, 1])}, "are not those of a network of layers"),
+    ({"layers": np.array([2**40, 2**40, 1])}, "are not those of a network of layers"),
+    ({"layers": np.array([], np.int64)}, "are not those of a network of layers"),
+    ({"layers": np.array([50.0, 5, 4, 1])}, "type float64 where"),
+    ({"connections": np.zeros(35, np.uint8)}, "weights for 0 connections"),
+    ({"connections": None}, "no item named 'connections.npy'"),
+    ({"weights": np.zeros((3, 2), np.float32)}, r"holds an array of shape \(3, 2\)"),
+    ({"biases": np.zeros(9)}, "are not those of a network of layers"),
+    ({"biases": np.full(10, np.nan)}, "b1 holds NaN"),
+    ({"weights": np.array([None, "x"], object)}, "type object where|buffer size"),
+])
+def test_files_that_are_no_exported_network_are_refused(tmp_path, changes, what):
+    with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
+        arrays = {name: changes.get(name, whole[name]) for name in whole}
+    np.savez(tmp_path / "b.npz", **{name: value for name, value in arrays.items() if value is not None})
+    with pytest.raises(nn.InputError, match=f"b.npz: .*({what})"):
+        nn.load_parameters(tmp_path / "b.npz", 50)
+    with pytest.raises(nn.InputError, match="W1 has shape .5, 50., but 49 inputs come to it"):
+        nn.load_parameters(tmp_path / "a.npz", 49)
+
+
+def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
+    # 1 GB in 1 MB.
+    np.savez_compressed(tmp_path / "bomb.npz", layers=np.array([10**9, 8, 1]), connections=np.zeros(10**9, np.uint8),
+                        weights=np.zeros(0, np.float32), biases=np.zeros(9))
+    with pytest.raises(nn.InputError, match="is compressed"):
+        nn.load_parameters(tmp_path / "bomb.npz", 10**9)
+
+
 @pytest.mark.parametrize("shape", [(20,), (20, 1), (1, 20)])
 def test_labels_of_all_three_shapes_are_read(tmp_path, shape):
     path = write_data(tmp_path / "a.h5", y_train=(np.arange(20) % 3 == 0).astype(int).reshape(shape))

@@ -60,6 +60,102 @@ def test_masks_spare_the_last_layer_and_the_biases():
     assert prun_mask.degree(pruned) == zeros / (150 + 20) * 100 and prun_mask.degree(parameters) == 0
 
 
+def three_layers(seed=11, zeros=0.3):
+    """A network of which the layers differ in the size of their weights, some of them 0."""
+    parameters = nn.initialize_parameters((20, 6, 5, 1), seed)
+    random = np.random.RandomState(seed)
+    for name, size in (("W1", 1), ("W2", 3)):
+        parameters[name] *= size * (random.rand(*parameters[name].shape) > zeros)
+    return parameters
+
+
+def test_percentile_is_each_layers_own():
+    parameters = three_layers()
+    masks = prun_mask.prune_masks(parameters, 30)
+    assert all(np.array_equal(masks[name], slow_mask(parameters[name], 30)) for name in ("W1", "W2"))
+
+
+def test_global_is_one_threshold_for_all_layers():
+    parameters = three_layers()
+    together = np.hstack([parameters["W1"].reshape(1, -1), parameters["W2"].reshape(1, -1)])
+    expected = slow_mask(together, 30)[0]
+    masks = prun_mask.prune_masks(parameters, 30, "global")
+    assert np.array_equal(np.concatenate([masks["W1"].ravel(), masks["W2"].ravel()]), expected)
+    gone = [1 - masks[name].sum() / (parameters[name] != 0).sum() for name in masks]
+    assert gone[0] > 0.3 > gone[1]  # the layer of small weights loses more than its share
+
+
+def test_std_is_measured_on_the_unpruned_network():
+    unpruned, parameters = three_layers(zeros=0), three_layers()
+    masks = prun_mask.prune_masks(parameters, 0.8, "std", unpruned)
+    for name in ("W1", "W2"):
+        weights = [w for row in unpruned[name] for w in row]
+        mean = sum(weights) / len(weights)
+        deviation = (sum((w - mean) ** 2 for w in weights) / len(weights)) ** 0.5
+        assert np.array_equal(masks[name], [[abs(w) > 0.8 * deviation for w in row] for row in parameters[name]])
+        assert 0 < masks[name].sum() < (parameters[name] != 0).sum()
+
+
+@pytest.mark.parametrize("criterion", prun_mask.CRITERIA)
+def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
+    parameters = nn.initialize_parameters((3, 1), 1)
+    assert prun_mask.prune_masks(parameters, 5, criterion, parameters) == {} and prun_mask.degree(parameters) == 0
+
+
+def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
+    parameters = three_layers()
+    parameters["W1"][2, 3] = -9
+    masks = prun_mask.prune_masks(parameters, 100)
+    assert not any(mask.any() for mask in masks.values())
+    assert prun_mask.keep_last_connections(parameters, masks) == ["W1", "W2"]
+    assert masks["W1"].sum() == masks["W2"].sum() == 1 and masks["W1"][2, 3]
+    assert np.abs(parameters["W2"][masks["W2"]]) == np.abs(parameters["W2"]).max()
+    assert prun_mask.keep_last_connections(parameters, masks) == []
+    parameters["W2"][:] = 0
+    masks = prun_mask.prune_masks(parameters, 100)
+    assert prun_mask.keep_last_connections(parameters, masks) == ["W1"] and not masks["W2"].any()  # there is none to keep
+
+
+def assert_compact(parameters, X):
+    pixels, small = prun_mask.compact(parameters)
+    assert np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max() <= 1e-12
+    for l in range(1, len(small) // 2 + 1):
+        assert small[f"W{l}"].any(axis=0).all()  # all that is left leads on
+        assert l == len(small) // 2 or small[f"W{l}"].any(axis=1).all()  # and is led to
+    return pixels, small
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_compact_network_has_the_same_outputs(seed):
+    random = np.random.RandomState(seed)
+    parameters = nn.initialize_parameters((25, 6, 5, 4, 3, 1), seed)
+    for name, value in parameters.items():
+        value *= 10 if name[0] == "W" else 1
+        if name[0] == "W":
+            value *= random.rand(*value.shape) < random.choice([0.15, 0.3, 0.6])
+    before = {name: value.copy() for name, value in parameters.items()}
+    assert_compact(parameters, random.rand(25, 40))
+    assert all(np.array_equal(before[name], parameters[name]) for name in before)
+
+
+def test_compact_folds_constants_and_drops_what_leads_nowhere():
+    # Unit 1 of layer 1 has no input: it is ReLU(2). With it gone, unit 0 of layer 2 has none left, and is constant too.
+    # Unit 2 of layer 1 leads nowhere, and so pixel 2, which leads to nothing else, is not looked at.
+    parameters = {"W1": np.array([[1.0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 3, 0]]), "b1": np.array([[0.5], [2], [1]]),
+                  "W2": np.array([[0, 5.0, 0], [2, -1, 0]]), "b2": np.array([[-4.0], [1]]),
+                  "W3": np.array([[0.25, -0.5]]), "b3": np.array([[0.125]])}
+    pixels, small = assert_compact(parameters, np.random.RandomState(0).rand(4, 9))
+    expected = {"W1": [[1]], "b1": [[0.5]], "W2": [[2]], "b2": [[-1]], "W3": [[-0.5]], "b3": [[0.125 + 0.25 * 6]]}
+    assert pixels.tolist() == [0] and {name: value.tolist() for name, value in small.items()} == expected
+
+
+def test_compact_of_a_network_that_looks_at_nothing():
+    parameters = three_layers()
+    parameters["W2"][:] = 0
+    pixels, small = assert_compact(parameters, np.random.RandomState(0).rand(20, 9))
+    assert pixels.size == 0 and small["W3"].shape == (1, 0)
+
+
 def degrees_of_39_steps(parameters):
     degrees = []
     for _ in range(39):

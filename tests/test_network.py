@@ -158,6 +158,66 @@ def test_ways_agree_on_the_data_set():
         parameters = assert_ways_agree(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 20, masks, gram)
 
 
+def assert_penalty_has_its_gradient(way, l1, l2, masks, parameters, X, Y):
+    """What the penalty changes in one step of the gradient's own length is its gradient, by finite differences."""
+
+    def penalty(parameters):
+        total = 0
+        for name, value in parameters.items():
+            if name[0] == "W":
+                total += sum(l1 * abs(w) + l2 / 2 * w**2 for w in value.flat)
+        return total
+
+    plain, plain_costs = nn.gradient_descent(X, Y, parameters, 1, 1, masks, way=way)
+    held, costs = nn.gradient_descent(X, Y, parameters, 1, 1, masks, way=way, l1=l1, l2=l2)
+    assert costs[0] - plain_costs[0] == pytest.approx(penalty(parameters), rel=1e-12)
+    step = 1e-6
+    for name, value in parameters.items():
+        for index in np.ndindex(value.shape):
+            kept = value[index]
+            value[index] = kept + step
+            above = penalty(parameters)
+            value[index] = kept - step
+            below = penalty(parameters)
+            value[index] = kept
+            expected = (above - below) / (2 * step)
+            assert plain[name][index] - held[name][index] == pytest.approx(expected, abs=1e-8), (name, index)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("way, l1, l2", [("textbook", 0.3, 0), ("textbook", 0, 0.2), ("textbook", 0.1, 0.2),
+                                         ("sample space", 0, 0.2)])
+def test_regularisation_matches_finite_differences(way, l1, l2, masked):
+    X, Y, parameters = small_network()
+    masks = random_masks(parameters, 0.8) if masked else {}
+    assert_penalty_has_its_gradient(way, l1, l2, masks, prun_mask.apply_masks(parameters, masks), X, Y)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_ways_agree_with_l2(masked):
+    X, Y, parameters = small_network(40)
+    masks = random_masks(parameters, 0.7) if masked else None
+    start = prun_mask.apply_masks(parameters, masks or {})
+    textbook, sample_space = (nn.gradient_descent(X, Y, start, 0.05, 500, masks, way=way, l2=0.03) for way in WAYS)
+    assert np.abs(textbook[1] - sample_space[1]).max() < 1e-9
+    assert all(np.abs(textbook[0][name] - sample_space[0][name]).max() < 1e-8 for name in start)
+    plain, _ = nn.gradient_descent(X, Y, start, 0.05, 500, masks)
+    for name in ("W1", "W2"):
+        assert np.square(textbook[0][name]).sum() < np.square(plain[name]).sum()
+
+
+def test_l1_leaves_pruned_weights_at_0_and_takes_the_textbook_way():
+    X, Y, parameters = small_network(40)
+    masks = random_masks(parameters, 0.7)
+    start = prun_mask.apply_masks(parameters, masks)
+    held, costs = nn.gradient_descent(X, Y, start, 0.05, 200, masks, l1=0.01)
+    expected, _ = nn.gradient_descent(X, Y, start, 0.05, 200, masks, l1=0.01, way="textbook")
+    assert all(np.array_equal(held[name], expected[name]) for name in held) and costs[-1] < costs[0]
+    assert all((held[name][~mask] == 0).all() for name, mask in masks.items())
+    gram = nn.GramMatrices(np.broadcast_to(0.0, (10800, 181)))
+    assert nn.cheaper_way(gram, 5, None, 4000, 0.1) == "textbook" and nn.cheaper_way(gram, 5, None, 4000) == "sample space"
+
+
 def test_gram_matrices_are_carried_on_from_mask_to_mask():
     X, _, parameters = small_network(m=6)
     gram = nn.GramMatrices(X)

@@ -45,6 +45,37 @@ def test_committed_pruning_keeps_the_accuracy():
     assert record["costs"][-1] == pytest.approx(nn.compute_cost(nn.predict(X, after), Y), abs=1e-9)
 
 
+def every_input():
+    """All pictures of the data set and all demo photos, in columns."""
+    X, _, X_test, _ = nn.load_data(ROOT / "datasets" / "carvnocar.h5")
+    photos = [nn.read_picture(path, (45, 80, 3)) for path in nn.list_pictures(ROOT / "photos_demo")]
+    return np.hstack([X, X_test, nn.scale_pictures(np.array(photos))])
+
+
+def test_export_of_the_committed_network_is_ten_times_smaller_and_judges_alike(tmp_path):
+    dense = ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy"
+    exported = tmp_path / "small.npz"
+    succeed("prun_parameters.py", "--export", exported, "--figures", tmp_path)
+    assert dense.stat().st_size > 10 * exported.stat().st_size
+    X = every_input()
+    verdicts = [nn.predict(X, nn.load_parameters(path, 10800)) > 0.5 for path in (dense, exported)]
+    assert X.shape[1] == 181 + 60 + 27 and np.array_equal(*verdicts)
+
+
+def assert_compact_is_the_same(path):
+    X, parameters = every_input(), nn.load_parameters(path, 10800)
+    pixels, small = prun_mask.compact(parameters)
+    assert len(pixels) < 7000 and np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max() <= 1e-12
+
+
+def test_compact_of_the_committed_network():
+    assert_compact_is_the_same(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy")
+
+
+def test_compact_of_the_original_network(original):
+    assert_compact_is_the_same(original / "prun_parameters39.npy")
+
+
 def test_readme_quotes_what_the_committed_run_prints(tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     printed = succeed("prun_parameters.py", "--figures", tmp_path)

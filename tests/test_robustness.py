@@ -209,6 +209,10 @@ def test_bad_numbers_are_found_at_their_iteration():
     ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number of at least 1"),
     ("pruning.py", ["--steps", "2.5"], "--steps"), ("pruning.py", ["--iterations", "-3"], "--iterations"),
     ("pruning.py", ["--learning-rate", "inf"], "--learning-rate: 'inf' is not a finite number above 0"),
+    ("pruning.py", ["--quality", "0"], "--quality"), ("pruning.py", ["--delta", "-1"], "--delta"),
+    ("pruning.py", ["--tolerance", "-1"], "--tolerance: '-1' is not a finite number of at least 0"),
+    ("pruning.py", ["--criterion", "magnitude"], "--criterion: invalid choice: 'magnitude'"),
+    ("pruning.py", ["--l1", "-1"], "--l1"), ("nn_main.py", ["--l2", "nan"], "--l2"),
     ("nn_main.py", ["--learning-rate", "0"], "--learning-rate"), ("nn_main.py", ["--learning-rate", "x"], "--learning-rate"),
     ("nn_main.py", ["--iterations", "0"], "--iterations"), ("nn_main.py", ["--layers", "5", "0"], "--layers"),
     ("nn_main.py", ["--layers"], "--layers"), ("nn_main.py", ["--seed", "-1"], "--seed"),
@@ -218,6 +222,14 @@ def test_bad_numbers_are_found_at_their_iteration():
 ])
 def test_a_wrong_value_names_its_option(script, options, what):
     assert f"argument {what}" in fail(*script.split(), *options)
+
+
+@pytest.mark.parametrize("options, what", [
+    (["--quality", "2"], "--quality goes with --criterion std only"),
+    (["--criterion", "std", "--percent", "3"], "--percent does not go with --criterion std"),
+    (["--delta", "2.5"], "--delta 2.5 would take the percentage to 100 within 39 steps")])
+def test_options_that_do_not_go_together_are_one_line(options, what):
+    assert fail("pruning.py", *options).startswith(f"pruning.py: {what}")
 
 
 def test_more_units_than_memory_is_one_line(small_data, tmp_path):

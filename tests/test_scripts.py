@@ -1,5 +1,6 @@
 """Each script run as a user runs it, on a small data set: what it prints, its files, its figures, its errors."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,106 @@ def test_resume_goes_on_to_the_same_bytes(trained, tmp_path):
     assert (tmp_path / "degree_costs.npy").read_bytes() == before
 
 
+def pruning_of(trained, out, *options, parameters=None):
+    """Run pruning.py on the small data set. Returns what it printed, its record, and its networks."""
+    text = succeed("pruning.py", "--data", trained / "small.h5", "--parameters", parameters or trained / "out" / "parameters.npy",
+                   "--iterations", 30, "--out", out, "--figures", out, *options)
+    record = nn.load_dict(out / "degree_costs.npy")
+    networks = [nn.load_parameters(pruning.network_file(out, step), 144) for step in range(1, len(record["degree"]) + 1)]
+    return text, record, networks
+
+
+@pytest.mark.parametrize("options, criterion, amounts", [
+    (["--percent", 10, "--delta", 7.5], "percentile", [10, 17.5, 25]),
+    (["--percent", 20, "--criterion", "global"], "global", [20, 20, 20]),
+    (["--percent", 20, "--criterion", "global", "--delta", 10], "global", [20, 30, 40]),
+    (["--quality", 0.4, "--criterion", "std"], "std", [0.4, 0.4, 0.4]),
+    (["--quality", 0.4, "--criterion", "std", "--delta", 0.2], "std", [0.4, 0.6, 0.8])])
+def test_criteria_and_delta(trained, tmp_path, options, criterion, amounts):
+    _, record, networks = pruning_of(trained, tmp_path, *options, "--steps", 3)
+    X, Y, _, _ = nn.load_data(trained / "small.h5")
+    parameters = unpruned = nn.load_parameters(trained / "out" / "parameters.npy", 144)
+    for amount, network, degree in zip(amounts, networks, record["degree"]):
+        masks = prun_mask.prune_masks(parameters, amount, criterion, unpruned)
+        parameters, _ = nn.gradient_descent(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 30, masks)
+        assert all(np.allclose(network[name], parameters[name], rtol=0, atol=1e-12) for name in network)
+        assert degree == prun_mask.degree(parameters)
+    assert record["degree"][0] > 0 and record["degree"] == sorted(record["degree"])
+
+
+@pytest.mark.parametrize("option", ["--l1", "--l2"])
+def test_regularisation_of_training_and_retraining(trained, tmp_path, option):
+    X, Y, _, _ = nn.load_data(trained / "small.h5")
+    penalty = {option[2:]: 0.02}
+    succeed("nn_main.py", "--data", trained / "small.h5", "--out", tmp_path, "--figures", tmp_path, "--iterations", 40, option, 0.02)
+    start = nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1)
+    expected, costs = nn.gradient_descent(X, Y, start, 0.0035, 40, **penalty)
+    saved = nn.load_parameters(tmp_path / "parameters.npy", 144)
+    assert all(np.allclose(saved[name], expected[name], rtol=0, atol=1e-12) for name in saved)
+    assert np.allclose(nn.load_dict(tmp_path / "parameters.npy")["costs"], costs, rtol=0, atol=1e-12)
+
+    _, record, (network,) = pruning_of(trained, tmp_path, option, 0.02, "--steps", 1)
+    parameters = nn.load_parameters(trained / "out" / "parameters.npy", 144)
+    masks = prun_mask.prune_masks(parameters, 5)
+    expected, _ = nn.gradient_descent(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 30, masks, **penalty)
+    assert all(np.allclose(network[name], expected[name], rtol=0, atol=1e-12) for name in network)
+    # The record's cost is of the pictures alone, so that networks can be compared.
+    assert record["costs"][0] == pytest.approx(nn.compute_cost(nn.predict(X, expected), Y).item(), abs=1e-12)
+
+
+def test_tolerance_goes_on_until_the_accuracy_falls(trained, tmp_path):
+    succeed("nn_main.py", "--data", trained / "small.h5", "--layers", 5, 4, "--seed", 3, "--iterations", 1500, "--learning-rate",
+            0.05, "--out", tmp_path, "--figures", tmp_path)
+    # Of 20 pictures one may be wrong, which is 5 points, and not more than that.
+    options = ("--percent", 30, "--learning-rate", 1e-9, "--tolerance", 5)
+    pruned = functools.partial(pruning_of, trained, parameters=tmp_path / "parameters.npy")
+    text, record, networks = pruned(tmp_path / "a", *options)
+    X, Y, _, _ = nn.load_data(trained / "small.h5")
+    accuracies = [nn.accuracy(nn.predict(X, network), Y) for network in networks]
+    assert accuracies == record["train_accuracy"]
+    assert nn.accuracy(nn.predict(X, nn.load_parameters(tmp_path / "parameters.npy", 144)), Y) == 100
+    assert min(accuracies[:-1]) == 95 and accuracies[-1] < 95
+    good = len(accuracies) - 1
+    assert f"last good step: {good}, with {record['degree'][good - 1]:.3f} % of the weights pruned" in text
+    assert f"{tmp_path}/a/prun_parameter/prun_parameters{good}.npy\n" in text
+    # The same in two goes; and once it is over, --resume adds nothing.
+    pruned(tmp_path / "b", *options[:4], "--steps", 2)
+    again, _, _ = pruned(tmp_path / "b", *options, "--resume")
+    assert (tmp_path / "a" / "degree_costs.npy").read_bytes() == (tmp_path / "b" / "degree_costs.npy").read_bytes()
+    over, _, _ = pruned(tmp_path / "b", *options, "--resume")
+    for text in (again, over):
+        assert f"last good step: {good}, " in text
+    # --steps is a limit beside it.
+    text, record, _ = pruned(tmp_path / "c", *options, "--steps", 2)
+    assert len(record["degree"]) == 2 and "last good step: 2, " in text
+
+
+def test_tolerance_ends_where_nothing_is_left_to_prune(trained, tmp_path):
+    text, record, networks = pruning_of(trained, tmp_path, "--percent", 60, "--delta", 20, "--tolerance", 100)
+    assert [int((networks[-1][f"W{l}"] != 0).sum()) for l in range(1, 6)] == [1, 1, 1, 1, 2]
+    assert "would empty W1: its last connection is kept" in text and f"step {len(networks) + 1} would prune nothing\n" in text
+    assert f"last good step: {len(networks)}, " in text
+    text, _, networks = pruning_of(trained, tmp_path, "--percent", 1e-9, "--tolerance", 100)
+    # Without a second zero the least percentile is the smallest weight itself; with it, nothing is small enough.
+    assert len(networks) < 4 and "would prune nothing" in text
+
+
+@pytest.mark.parametrize("options", [["--criterion", "global", "--delta", 3], ["--criterion", "std", "--quality", 0.3, "--delta", 0.2],
+                                     ["--l2", 0.01], ["--l1", 0.001]])
+def test_resume_with_other_criteria_goes_on_to_the_same_bytes(trained, tmp_path, options):
+    pruning_of(trained, tmp_path / "whole", *options, "--steps", 4)
+    pruning_of(trained, tmp_path / "parts", *options, "--steps", 2)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "parts").rglob("*.npy")}
+    line = fail("pruning.py", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy",
+                "--iterations", 30, "--out", tmp_path / "parts", "--figures", tmp_path, "--resume")
+    names = [word[2:] for word in options[::2]]
+    assert "cannot resume, it was made with other" in line and all(name in line for name in names)
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "parts").rglob("*.npy")}
+    pruning_of(trained, tmp_path / "parts", *options, "--steps", 4, "--resume")
+    whole, parts = ({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.npy")} for name in ("whole", "parts"))
+    assert whole == parts and len(whole) == 5
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """A folder of three photos, two of them labelled, one of those wrongly on purpose."""
@@ -181,6 +282,54 @@ def test_prun_parameters(trained, photos, tmp_path):
     (photos / "bad.png").unlink()
     assert process.returncode == 2 and "photos: 3/3" in process.stdout and process.stderr.count("\n") == 1
     assert f"{photos}/bad.png: cannot be read" in process.stderr
+
+
+def test_layer_table_counts_what_a_loop_counts():
+    random = np.random.RandomState(4)
+    parameters = nn.initialize_parameters((30, 5, 4, 3, 1), 4)
+    for name in ("W1", "W2", "W3"):
+        parameters[name] *= 5 * (random.rand(*parameters[name].shape) < 0.5)
+    X = random.rand(30, 11)
+    *rows, total = prun_parameters.layer_table(parameters, X)
+    needed_in_all = 0
+    for l, (name, weights, flop, active, kept, flop_kept) in enumerate(rows, start=1):
+        W = parameters[f"W{l}"]
+        needed, on, shown = 0, 0, 0
+        for x in X.T:
+            A = x
+            for k in range(1, l):
+                A = np.maximum(0, parameters[f"W{k}"] @ A + parameters[f"b{k}"][:, 0])
+            needed += sum(2 for row in W for w, a in zip(row, A) if w != 0 and a != 0)
+            out = W @ A + parameters[f"b{l}"][:, 0]
+            on, shown = on + (len(out) if l == 4 else (out > 0).sum()), shown + len(out)
+        needed_in_all += needed
+        assert (name, weights, flop) == (f"layer {l}", W.size, 2 * W.size)
+        assert (active, kept) == pytest.approx((100 * on / shown, 100 * (W != 0).sum() / W.size))
+        assert flop_kept == pytest.approx(100 * needed / (2 * W.size * 11))
+    assert total[:4] == ("total", 185, 370, None)
+    assert total[4] == pytest.approx(100 * sum((parameters[f"W{l}"] != 0).sum() for l in range(1, 5)) / 185)
+    assert total[5] == pytest.approx(100 * needed_in_all / (370 * 11)) and len(rows) == 4
+
+
+def test_export(trained, photos, tmp_path):
+    (photos / "labels.csv").write_text("file,label\n1.png,0\n2.png,1\n10.png,1\n")
+    pruned = trained / "out" / "prun_parameter" / "prun_parameters4.npy"
+    common = ("--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy", "--photos", photos, "--figures", tmp_path)
+    exported = tmp_path / "deep" / "small.npz"
+    text = succeed("prun_parameters.py", *common, "--pruned", pruned, "--export", exported)
+    assert f"exported: {exported}, {exported.stat().st_size} bytes: " in text
+    assert "of its verdicts on 28 pictures and 3 photos, 0 differ from before" in text
+    before = (nn.load_parameters(pruned, 144), nn.load_parameters(exported, 144))
+    assert all(np.array_equal(before[0][name].astype(np.float32), before[1][name].astype(np.float32)) for name in before[0])
+    # Every script that takes --parameters reads it.
+    again = succeed("prun_parameters.py", *common, "--pruned", exported)
+    assert again.split("Pruned parameter")[1].count("degree: ") == 1
+    assert text.split("compact: ")[1].split(",")[0] == again.split("compact: ")[1].split(",")[0]
+    succeed("nn_test.py", photos, "--data", trained / "small.h5", "--parameters", exported, "--figures", tmp_path)
+    succeed("pruning.py", "--data", trained / "small.h5", "--parameters", exported, "--steps", 1, "--iterations", 5,
+            "--out", tmp_path, "--figures", tmp_path)
+    line = fail("nn_test.py", photos, "--parameters", exported, "--figures", tmp_path)
+    assert line == f"nn_test.py: {exported}: W1 has shape (5, 144), but 10800 inputs come to it"
 
 
 @pytest.mark.parametrize("name", ["price_$5_and_$6.png", "x$\\frac$.png", "汽车 照片.png", b"bad\xff.png".decode(errors="surrogateescape")])
