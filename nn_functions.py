@@ -579,24 +579,28 @@ def save_parameters(path, parameters, costs):
     save_dict(path, {**parameters, "costs": costs})
 
 
-def export_parameters(file, parameters):
-    """Write what survived of a pruned network to an open binary file, as a `.npz` of four arrays, not compressed.
+def export_parameters(path, parameters):
+    """Write what survived of a pruned network as a `.npz` of four arrays, not compressed. Returns its size in bytes.
 
     layers : n_x and the number of units of each layer, int64
     connections : a bit for each weight, layer by layer and row by row, 1 where it is not 0, as np.packbits packs them
     weights : those weights, float32; biases : all biases, float64
 
-    Raises InputError if a weight is too large for float32.
+    path : where to write it; None to ask for the size alone. Raises InputError if a weight is too large for float32.
     """
     L = number_of_layers(parameters)
     weights = np.concatenate([parameters[f"W{l}"].ravel() for l in range(1, L + 1)])
     with np.errstate(over="ignore"):
         weights = weights.astype(np.float32)
     if not np.isfinite(weights).all():
-        raise InputError("a weight is too large for the float32 of an exported network")
-    np.savez(file, layers=np.array([parameters["W1"].shape[1]] + [len(parameters[f"b{l}"]) for l in range(1, L + 1)], np.int64),
-             connections=np.packbits(weights != 0), weights=weights[weights != 0],
-             biases=np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, L + 1)]).astype(np.float64))
+        raise InputError(f"{path}: cannot be written, a weight is too large for float32")
+    content = io.BytesIO()
+    sizes = [parameters["W1"].shape[1], *(len(parameters[f"b{l}"]) for l in range(1, L + 1))]
+    np.savez(content, layers=np.array(sizes, np.int64), connections=np.packbits(weights != 0),
+             weights=weights[weights != 0], biases=np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, L + 1)]).astype(np.float64))
+    if path is not None:
+        write_whole(path, lambda file: file.write(content.getbuffer()))
+    return len(content.getbuffer())
 
 
 def _load_exported(path):
@@ -859,14 +863,16 @@ def pyplot(show):
     return matplotlib.pyplot
 
 
-def save_figure(figure, path):
-    """Write a matplotlib figure as a PNG file, whole or not at all, and say so."""
+def save_figure(figure, path, show=False):
+    """Write a matplotlib figure as a PNG file, whole or not at all, and say so; then show it in a window, too."""
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
         figure.savefig(content, format="png")
     write_whole(path, lambda file: file.write(content.getbuffer()))
     print(f"figure: {path}")
+    if show:
+        pyplot(show).show()
 
 
 # ------------------------------------------------------------------------------------------ the command line

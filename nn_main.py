@@ -44,9 +44,7 @@ def draw_costs(costs, learning_rate, path, show=False):
     axes.set(title=f"Training, learning rate {learning_rate:g}", xlabel="iteration", ylabel="cost (cross-entropy)",
              xlim=(0, len(costs)), ylim=(0, None))
     axes.grid(alpha=0.3)
-    nn.save_figure(figure, path)
-    if show:
-        plt.show()
+    nn.save_figure(figure, path, show)
 
 
 @nn.exit_status

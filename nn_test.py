@@ -107,9 +107,7 @@ def draw_photos(paths, photos, lines, title, path, show=False):
             axes.annotate(words + (" (wrong)" if mistake else ""), (0.5, 1), (0, 3 + 11.5 * k),
                           xycoords="axes fraction", textcoords="offset points", ha="center", fontsize=8,
                           color="red" if mistake else "black", parse_math=False)
-    nn.save_figure(figure, path)
-    if show:
-        plt.show()
+    nn.save_figure(figure, path, show)
 
 
 @nn.exit_status

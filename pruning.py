@@ -1,8 +1,9 @@
 """The main job: prune the trained network, retrain what is left, and again (section 3 and 3.4 of the paper).
 
 Each step takes the connections of smallest magnitude out of every layer but the last, and trains the surviving ones for
-a while: for a number of steps, or with --tolerance for as long as the network bears it. Writes the network after every step to prun_parameter/, the record of all steps to degree_costs.npy, and draws
-cost and accuracy against the pruning degree.
+a while: for a number of steps, or with --tolerance for as long as the network bears it. Writes the network after every
+step to prun_parameter/, the record of all steps to degree_costs.npy, and draws cost and accuracy against the pruning
+degree.
 """
 
 import argparse
@@ -123,9 +124,7 @@ def draw_record(record, unpruned, path, show=False):
         axes.grid(alpha=0.3)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)  # never over the curves
     figure.suptitle(f"Prune and retrain, {len(record['degree'])} steps")
-    nn.save_figure(figure, path)
-    if show:
-        plt.show()
+    nn.save_figure(figure, path, show)
 
 
 def parse_options(argv):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -46,6 +47,11 @@ def run(*arguments, cwd=ROOT, **environment):
     command = [sys.executable, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def not_ignoring_ctrl_c():
+    """For a process that is to be sent SIGINT: a shell has what it runs in the background ignore that, tests included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def succeed(*arguments, **keywords):

@@ -248,8 +248,7 @@ def npz_files(folder):
     for share in (0.2, 0.9):
         parameters = nn.initialize_parameters((6, 4, 3, 1), 1)
         parameters["W1"] *= np.random.RandomState(3).rand(4, 6) < share
-        with open(folder / "a.npz", "wb") as file:
-            nn.export_parameters(file, parameters)
+        nn.export_parameters(folder / "a.npz", parameters)
         yield (folder / "a.npz").read_bytes()
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import nn_functions as nn
 
-from .conftest import ROOT, fail, run, succeed, write_data
+from .conftest import ROOT, fail, not_ignoring_ctrl_c, run, succeed, write_data
 from .kill_and_resume import files, kills_of_runs
 from .test_scripts import network_that_says_car_from
 
@@ -51,7 +51,7 @@ def test_a_resumed_run_carries_the_gram_matrices_to_the_same_bits(job, monkeypat
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(job):
     command, out = job
     process = subprocess.Popen([sys.executable, *map(str, command), "--steps", "8", "--iterations", "2500"], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=not_ignoring_ctrl_c)
     while not (out / "prun_parameter" / "prun_parameters3.npy").exists():
         time.sleep(0.01)
         assert process.poll() is None

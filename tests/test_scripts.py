@@ -453,7 +453,7 @@ def test_layers_and_seed_are_taken(small_data, tmp_path):
 
 def test_figures_show_the_numbers_that_they_are_given(monkeypatch):
     figures = []
-    monkeypatch.setattr(nn, "save_figure", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(nn, "save_figure", lambda figure, path, show: figures.append(figure))
     nn_main.draw_costs(np.array([3.0, 2, 1]), 0.5, "path")
     record = {"degree": [1.0, 2], "costs": [3.0, 4], "train_accuracy": [90.0, 80], "test_accuracy": [70.0, 60]}
     pruning.draw_record(record, (0.0, 0.5, 95.0, 75.0), "path")
