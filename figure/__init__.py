@@ -1,0 +1,66 @@
+"""The figures, and the studies that draw them: `python -m figure.far` and so on, one script a study.
+
+Here is what the studies share: which networks they start from, and a way to do several runs at once.
+"""
+
+import functools
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+from tqdm import tqdm
+
+import nn_functions as nn
+import nn_main
+import prun_parameters
+
+# The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
+# network still says "no car" to everything after 40,000 iterations.
+SEEDS = (1, 3, 5, 9, 12)
+
+
+def parse_options(argv, description, of_networks=False):
+    """The command line of a study; of_networks: whether it is about two saved networks and not about new ones."""
+    parser = nn.ArgumentParser(description)
+    parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
+    if of_networks:
+        parser.add_argument("--parameters", default=prun_parameters.PARAMETERS, metavar="FILE", help="the network before pruning")
+        parser.add_argument("--pruned", default=prun_parameters.PRUNED, metavar="FILE", help="the network after pruning")
+    parser.add_argument("--figures", default=nn_main.FIGURES, metavar="DIR", help="folder for the figure")
+    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
+    options = parser.parse_args(argv)
+    nn.make_folder(options.figures)
+    return options
+
+
+def read_networks(options):
+    """The network before and after pruning, of a study about saved networks. Raises InputError."""
+    n_x = int(np.prod(nn.picture_shape(options.data)))
+    return nn.load_parameters(options.parameters, n_x), nn.load_parameters(options.pruned, n_x)
+
+
+def trained_networks(data_file):
+    """The networks of SEEDS, trained as `nn_main.py` does: a dict from seed to parameters."""
+    return dict(zip(SEEDS, in_parallel(functools.partial(_train, data_file), SEEDS, "networks trained")))
+
+
+def _train(data_file, seed):
+    X_train, Y_train, _, _ = nn.load_data(data_file)
+    start = nn.initialize_parameters((len(X_train), *nn_main.LAYERS, 1), seed)
+    return nn.gradient_descent(X_train, Y_train, start, nn_main.LEARNING_RATE, nn_main.ITERATIONS)[0]
+
+
+def in_parallel(run, jobs, unit="runs"):
+    """[run(job) for job in jobs], by as many processes as there are cores, with a progress bar that counts in `unit`.
+
+    Each process has one thread, because the number of threads changes the rounding: so the results do not depend on
+    how many cores there are.
+    """
+    for library in ("OPENBLAS", "MKL", "OMP"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
+    processes = min(len(jobs), os.cpu_count())
+    # Ctrl-C is for this process alone, which then ends the others.
+    with multiprocessing.get_context("spawn").Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        return list(tqdm(pool.imap(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
+

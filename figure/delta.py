@@ -1,0 +1,66 @@
+"""The original's unused hyper-parameter δ: a percentage that grows from step to step, beside one that stays.
+
+The committed network is pruned and retrained both ways, in as many steps to about the same degree. Draws cost and
+accuracies against the pruning degree: figure/delta.png. About ten seconds on 2 cores.
+"""
+
+import functools
+import sys
+
+import numpy as np
+
+import figure
+import nn_functions as nn
+import prun_mask
+import pruning
+
+# The percentage of the first step, and δ: by how much it grows at every step.
+SCHEDULES = {"5 % at every step (the default)": (pruning.PERCENT, 0), "1 % at first, growing by δ = 0.21": (1, 0.21)}
+
+
+def run(data_file, parameters, schedule):
+    """Prune and retrain. Returns degree, cost and both accuracies before and after each step, shape (steps + 1, 4)."""
+    percent, delta = schedule
+    data = nn.load_data(data_file)
+    gram = nn.GramMatrices(data[0])
+    values = [(prun_mask.degree(parameters), *pruning.judge(data, parameters))]
+    for step in range(1, pruning.STEPS + 1):
+        masks = prun_mask.prune_masks(parameters, percent + (step - 1) * delta)
+        _, parameters, _ = pruning.prune_and_retrain(data, parameters, masks, gram=gram)
+        values.append((prun_mask.degree(parameters), *pruning.judge(data, parameters)))
+    return np.array(values)
+
+
+def draw(runs, path, show=False):
+    """Draw cost and accuracies; runs: a dict from a label to what `run` returned."""
+    plt = nn.pyplot(show)
+    drawing, panels = plt.subplots(3, figsize=(7, 8), sharex=True, layout="constrained")
+    labels = ("cost on the training pictures", "training accuracy (%)", "test accuracy (%)")
+    for k, (axes, label) in enumerate(zip(panels, labels), start=1):
+        for (name, values), style in zip(runs.items(), ("o-", "s-")):
+            axes.plot(values[:, 0], values[:, k], style, markersize=3, label=name)
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+    panels[0].set_yscale("log")
+    panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    panels[2].set_xlabel("pruning degree (%)")
+    nn.save_figure(drawing, path, show)
+
+
+@nn.exit_status
+def main(argv=None):
+    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    parameters, _ = figure.read_networks(options)
+    results = figure.in_parallel(functools.partial(run, options.data, parameters), list(SCHEDULES.values()))
+    runs = dict(zip(SCHEDULES, results))
+    for name, values in runs.items():
+        print(f"{name}\n  degree (%)   cost       accuracy (%), training / test")
+        for wanted in (20, 40, 60, 70, 80, 86):
+            degree, cost, train_accuracy, test_accuracy = values[np.argmin(np.abs(values[:, 0] - wanted))]
+            print(f"{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / {test_accuracy:.2f}")
+    draw(runs, f"{options.figures}/delta.png", options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

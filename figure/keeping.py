@@ -1,0 +1,65 @@
+"""Keeping the surviving weights, or drawing new ones (section 3.3 of the paper): the same masks, the same iterations.
+
+Prints a table: the accuracy of the network after the recorded run's last pruning, not yet retrained; retrained from the
+weights that survived; and trained from new random weights in the same masks, as long, and as long as a first training.
+About a minute on 2 cores.
+"""
+
+import functools
+import sys
+
+import numpy as np
+
+import figure
+import nn_functions as nn
+import nn_main
+import prun_mask
+import pruning
+
+NEW_SEED = 1000  # is added to the network's own
+# What is trained, for how many iterations, at which learning rate.
+CASES = {"surviving weights, not retrained": ("surviving", 0, 0),
+         "surviving weights": ("surviving", pruning.ITERATIONS, pruning.LEARNING_RATE),
+         "new weights": ("new", pruning.ITERATIONS, pruning.LEARNING_RATE),
+         "new weights, as long as a first training": ("new", nn_main.ITERATIONS, nn_main.LEARNING_RATE)}
+
+
+def run(data_file, job):
+    """Prune and retrain a seed's trained network in the recorded steps, the last of them once for each case.
+
+    Returns the cost and the accuracies of the trained network and of each case, an array of shape (1 + cases, 3).
+    """
+    seed, parameters = job
+    data = X_train, Y_train, _, _ = nn.load_data(data_file)
+    gram = nn.GramMatrices(X_train)
+    values = [pruning.judge(data, parameters)]
+    for step in range(1, pruning.STEPS + 1):
+        masks = prun_mask.prune_masks(parameters, pruning.PERCENT)
+        if step < pruning.STEPS:
+            _, parameters, _ = pruning.prune_and_retrain(data, parameters, masks, gram=gram)
+    new = nn.initialize_parameters((len(X_train), *nn_main.LAYERS, 1), NEW_SEED + seed)
+    for which, iterations, learning_rate in CASES.values():
+        start = {"surviving": parameters, "new": new}[which]
+        pruned, trained, _ = pruning.prune_and_retrain(data, start, masks, learning_rate, max(iterations, 1), gram=gram)
+        values.append(pruning.judge(data, trained if iterations else pruned))
+    return np.array(values)
+
+
+@nn.exit_status
+def main(argv=None):
+    parser = nn.ArgumentParser(__doc__.splitlines()[0])
+    parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
+    options = parser.parse_args(argv)
+    networks = figure.trained_networks(options.data)
+    values = np.array(figure.in_parallel(functools.partial(run, options.data), list(networks.items())))
+    print("| | iterations | training accuracy, median (range) | test accuracy, median (range) |")
+    print("| --- | ---: | ---: | ---: |")
+    rows = {"unpruned": nn_main.ITERATIONS, **{name: iterations for name, (_, iterations, _) in CASES.items()}}
+    for (name, iterations), of_seeds in zip(rows.items(), values.transpose(1, 2, 0)):
+        accuracies = (f"{np.median(accuracy):.2f} % ({accuracy.min():.2f} to {accuracy.max():.2f})" for accuracy in of_seeds[1:])
+        print(f"| {name} | {iterations} | {' | '.join(accuracies)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""A diagram of the network before and after pruning: its layers and units, and every connection, drawn by its weight.
+
+Red lines are weights below 0, blue ones above, stronger for larger ones; the inputs stand on the left, from the top of
+the picture to its bottom: figure/network.png. Some seconds.
+"""
+
+import sys
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
+
+import figure
+import nn_functions as nn
+import prun_mask
+
+RED, BLUE = "#b2182b", "#2166ac"  # of weights below and above 0
+
+
+def positions(number):
+    """The heights of a layer's units, evenly spread around 0; those of the inputs fill the whole height, from -1 to 1."""
+    return np.linspace(1, -1, number) * (1 if number > 20 else 0.16 * (number - 1))
+
+
+def draw_connections(axes, W, l):
+    """Draw a layer's connections, those that are not 0, from column l - 1 to column l."""
+    to, come_from = np.nonzero(W)
+    weights = W[to, come_from]
+    ends = [np.column_stack([np.full(weights.size, x), positions(number)[units]])
+            for x, number, units in ((l - 1, W.shape[1], come_from), (l, W.shape[0], to))]
+    strength = np.abs(weights) / np.abs(W).max()
+    many = weights.size > 1000  # so many that only thin and pale lines can be told apart
+    colours = to_rgba_array(np.where(weights > 0, BLUE, RED))
+    colours[:, 3] = 0.5 * strength if many else 0.3 + 0.7 * strength
+    axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.1 if many else 0.4 + 4 * strength,
+                                       colors=colours, zorder=1))
+
+
+def draw_network(axes, parameters, title):
+    """Draw a network, its layers from left to right."""
+    sizes = [parameters["W1"].shape[1]] + [len(parameters[f"b{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1)]
+    for l, size in enumerate(sizes):
+        if l:
+            W = parameters[f"W{l}"]
+            draw_connections(axes, W, l)
+            axes.scatter(np.full(size, l), positions(size), s=160, color="white", edgecolor="black", zorder=2)
+            axes.text(l - 0.5, -1.1, f"{np.count_nonzero(W)} of\n{W.size}", ha="center", va="top", fontsize=8)
+        name = f"{size} inputs" if l == 0 else "output" if l == len(sizes) - 1 else f"{size} units"
+        axes.text(l, 1.1, name, ha="center", fontsize=9)
+    axes.plot([0, 0], [-1, 1], color="black", linewidth=2)
+    axes.set(title=title, xlim=(-0.4, len(sizes) - 0.6), ylim=(-1.45, 1.25))
+    axes.axis("off")
+
+
+def draw(before, after, path, show=False):
+    """Draw both networks, one above the other."""
+    plt = nn.pyplot(show)
+    drawing, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
+    for axes, name, parameters in zip(panels, ("before pruning", "after it"), (before, after)):
+        draw_network(axes, parameters, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
+    drawing.supxlabel("red: weights below 0; blue: above 0; below them, how many connections are left", fontsize=9)
+    nn.save_figure(drawing, path, show)
+
+
+@nn.exit_status
+def main(argv=None):
+    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    draw(*figure.read_networks(options), f"{options.figures}/network.png", options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

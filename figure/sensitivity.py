@@ -1,0 +1,67 @@
+"""How sensitive is each layer to pruning? As in the paper's Fig. 6, one layer is pruned at a time, without retraining.
+
+Draws cost and training accuracy against the share of the layer that is pruned away, weakest connections first; in the
+small layers every connection is a point of its own: figure/sensitivity.png. A few seconds.
+"""
+
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+import figure
+import nn_functions as nn
+import prun_mask
+import pruning
+
+MOST_POINTS = 200  # of a layer's curve
+LOST = 5  # points of training accuracy
+
+
+def prune_alone(data, parameters, name):
+    """Prune one layer further and further, without retraining: name is that of its weights, as "W1".
+
+    Returns the share of its connections that is gone, in percent, the cost and both accuracies, shape (points, 4).
+    """
+    magnitudes = np.sort(np.abs(parameters[name]), axis=None)
+    values = []
+    for gone in np.unique(np.linspace(0, magnitudes.size, min(magnitudes.size, MOST_POINTS) + 1).astype(int)):
+        mask = np.abs(parameters[name]) > (magnitudes[gone - 1] if gone else -1)
+        pruned = prun_mask.apply_masks(parameters, {name: mask})
+        values.append((100 * gone / magnitudes.size, *pruning.judge(data, pruned)))
+    return np.array(values)
+
+
+def draw(curves, path, show=False):
+    """Draw cost and training accuracy; curves: a dict from a label to what `prune_alone` returned."""
+    plt = nn.pyplot(show)
+    drawing, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    for k, (axes, label) in enumerate(zip(panels, ("cost on the training pictures", "training accuracy (%)")), start=1):
+        for (name, values), style in zip(curves.items(), ("-", "o-", "s--", "d:")):
+            axes.plot(values[:, 0], values[:, k], style, markersize=4, label=name)
+        axes.set(xlabel="share of the layer's connections pruned away (%)", ylabel=label)
+        axes.grid(alpha=0.3)
+    panels[0].set_yscale("log")
+    drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    nn.save_figure(drawing, path, show)
+
+
+@nn.exit_status
+def main(argv=None):
+    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    data = nn.load_data(options.data)
+    parameters, _ = figure.read_networks(options)
+    curves = {}
+    for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
+        curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
+    for label, values in curves.items():
+        lost = values[:, 2] < values[0, 2] - LOST
+        first = f"from {values[lost][0, 0]:.1f} % on" if lost.any() else "nowhere"
+        print(f"{label}: more than {LOST} points of training accuracy are lost {first}; "
+              f"without it, accuracy {values[-1, 2]:.2f} / {values[-1, 3]:.2f} %")
+    draw(curves, f"{options.figures}/sensitivity.png", options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
