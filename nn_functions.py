@@ -303,6 +303,10 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, pr
     W1, b1 = parameters["W1"].copy(), parameters["b1"].copy()
     if way is None:
         way = cheaper_way(gram, len(W1), masks.get("W1"), iterations, l1)
+    if l1 and way != "textbook":
+        raise ValueError("with L1 there is only the textbook's way")
+    if learning_rate * l2 >= 1:  # a step multiplies the weights by 1 - learning_rate l2
+        raise InputError(f"L2 of {l2:g} is too much for a learning rate of {learning_rate:g}: a step would turn the weights' sign")
     layer_class = {"textbook": TextbookLayer, "sample space": ShrinkingSampleSpaceLayer if l2 else SampleSpaceLayer}[way]
     first = layer_class(gram, W1, b1, masks.get("W1"))
     layers = later_layers(parameters)
@@ -610,7 +614,8 @@ def _load_exported(path):
     compressed and each weight takes a bit, the network is at most 64 times as large as the file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's, of headers that Python 2 wrote
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise InputError("is compressed, which an exported network is not")
             layers, connections, weights, biases = (

@@ -36,12 +36,12 @@ def train(X, Y, layer_sizes, learning_rate, iterations, seed, l1=0, l2=0):
     return parameters, costs, time.perf_counter() - start
 
 
-def draw_costs(costs, learning_rate, path, show=False):
-    """Draw the cost against the iteration."""
+def draw_costs(costs, learning_rate, path, show=False, penalty=""):
+    """Draw the cost against the iteration; penalty: what is said of it if regularisation adds to it."""
     plt = nn.pyplot(show)
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(costs)
-    axes.set(title=f"Training, learning rate {learning_rate:g}", xlabel="iteration", ylabel="cost (cross-entropy)",
+    axes.set(title=f"Training, learning rate {learning_rate:g}", xlabel="iteration", ylabel=f"cost (cross-entropy{penalty})",
              xlim=(0, len(costs)), ylim=(0, None))
     axes.grid(alpha=0.3)
     nn.save_figure(figure, path, show)
@@ -78,12 +78,13 @@ def main(argv=None):
     nn.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
     nn.save_dict(f"{options.out}/data.npy", {"learning_rate": options.learning_rate, "times": seconds})
 
-    print(f"cost: {costs[0]:.8f} at first, {costs[-1]:.8f} at last")
+    penalty = " and penalty" if options.l1 or options.l2 else ""
+    print(f"cost{penalty}: {costs[0]:.8f} at first, {costs[-1]:.8f} at last")
     print(f"train accuracy: {nn.accuracy(nn.predict(X_train, parameters), Y_train):.2f} %")
     print(f"test accuracy: {nn.accuracy(nn.predict(X_test, parameters), Y_test):.2f} %")
     print(f"time: {seconds:.1f} s for {options.iterations} iterations")
     print(f"network saved: {options.out}/parameters.npy")
-    draw_costs(costs, options.learning_rate, f"{options.figures}/cost.png", options.show)
+    draw_costs(costs, options.learning_rate, f"{options.figures}/cost.png", options.show, penalty)
     return 0
 
 

@@ -61,21 +61,21 @@ def thresholds(parameters, amount, criterion="percentile", unpruned=None):
     return {name: amount * unpruned[name].std() for name in names}
 
 
+def emptied_layers(parameters, limits):
+    """The names of the layers that thresholds would empty, ["W3", ...]; limits: what `thresholds` returned."""
+    return [name for name, limit in limits.items() if 0 < np.abs(parameters[name]).max() <= limit]
+
+
 def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
-    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold; see `thresholds`."""
-    limits = thresholds(parameters, amount, criterion, unpruned)
-    return {name: np.abs(parameters[name]) > limit for name, limit in limits.items()}
+    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold; see `thresholds`.
 
-
-def keep_last_connections(parameters, masks):
-    """Let each layer that the masks would empty keep its strongest connection, or no picture could reach the output.
-
-    The masks are changed. Returns the names of these layers, ["W3", ...].
+    A layer that would be emptied keeps its strongest connection, or no picture could reach the output.
     """
-    emptied = [name for name, mask in masks.items() if parameters[name].any() and not mask.any()]
-    for name in emptied:
+    limits = thresholds(parameters, amount, criterion, unpruned)
+    masks = {name: np.abs(parameters[name]) > limit for name, limit in limits.items()}
+    for name in emptied_layers(parameters, limits):
         masks[name].flat[np.abs(parameters[name]).argmax()] = True
-    return emptied
+    return masks
 
 
 def apply_masks(parameters, masks):

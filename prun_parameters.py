@@ -86,6 +86,9 @@ def main(argv=None):
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
+    for path in (options.parameters, options.pruned) if "export" in options else ():
+        if os.path.exists(path) and os.path.exists(options.export) and os.path.samefile(path, options.export):
+            raise nn.InputError(f"{options.export}: is one of the networks that are compared; export to another file")
     X_train, Y_train, X_test, Y_test = nn.load_data(options.data)
     networks = {"Ori parameter": nn.load_parameters(options.parameters, len(X_train)),
                 "Pruned parameter": nn.load_parameters(options.pruned, len(X_train))}

@@ -78,6 +78,17 @@ def resumed_record(new, path):
     return record
 
 
+def what_is_kept(record, path, out):
+    """What to say of an interrupted run: how many steps the record on the disk has, if it is of this run."""
+    try:
+        kept = len(resumed_record(record, path)["degree"])
+    except (nn.InputError, OSError):
+        kept = 0
+    if kept == 0:
+        return "no step was done"
+    return f"{kept} {'step is' if kept == 1 else 'steps are'} kept in {out}; the same command with --resume goes on"
+
+
 def resumed_network(options, done, n_x, gram):
     """The network after the last of the steps that are done, and the Gram matrices brought to where they were then.
 
@@ -102,9 +113,11 @@ def amount_of_step(options, step):
     return min(options.percent + (step - 1) * options.delta, 100)
 
 
-def is_within(tolerance, record, unpruned_accuracy):
-    """Whether the last step left the training accuracy at most `tolerance` points below the unpruned network's."""
-    return not record["train_accuracy"] or record["train_accuracy"][-1] >= unpruned_accuracy - tolerance
+def good_steps(record, unpruned_accuracy, tolerance):
+    """How many steps leave the training accuracy at most `tolerance` points below the unpruned network's, until one does not."""
+    lowest = unpruned_accuracy - tolerance - 1e-9  # so that rounding does not decide where they are equal
+    too_low = [accuracy < lowest for accuracy in record["train_accuracy"]]
+    return too_low.index(True) if True in too_low else len(too_low)
 
 
 def draw_record(record, unpruned, path, show=False):
@@ -133,12 +146,13 @@ def parse_options(argv):
     parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
     parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the trained network")
     parser.add_argument("--criterion", choices=prun_mask.CRITERIA, default=CRITERION,
-                        help="what is pruned: a percentile of each layer's weights, what is below --quality standard "
-                             "deviations of them, or a percentile of all layers' weights together")
-    parser.add_argument("--percent", type=nn.percentage, default=PERCENT,
-                        help="share of the remaining weights that a step prunes, of each layer or of all together")
-    parser.add_argument("--quality", type=nn.positive_number, default=QUALITY,
-                        help="threshold of --criterion std, in standard deviations of the unpruned layer's weights")
+                        help="what is pruned. percentile: --percent of each layer's weights; std: what is below --quality "
+                             "standard deviations of the layer's weights; global: --percent of all layers' weights together")
+    parser.add_argument("--percent", type=nn.percentage, default=argparse.SUPPRESS,
+                        help=f"share of the remaining weights that a step prunes (default: {PERCENT:g})")
+    parser.add_argument("--quality", type=nn.positive_number, default=argparse.SUPPRESS,
+                        help="threshold of --criterion std, in standard deviations of the unpruned layer's weights "
+                             f"(default: {QUALITY:g})")
     parser.add_argument("--delta", type=nn.number_from_zero, default=DELTA,
                         help="raise --percent, or --quality, by this at every step")
     parser.add_argument("--steps", type=nn.positive_integer, metavar="N", default=argparse.SUPPRESS,
@@ -156,12 +170,13 @@ def parse_options(argv):
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
-    options.tolerance = getattr(options, "tolerance", None)
-    options.steps = getattr(options, "steps", STEPS if options.tolerance is None else None)
-    if options.criterion == "std" and options.percent != PERCENT:
+    if options.criterion == "std" and "percent" in options:
         parser.error("--percent does not go with --criterion std, which has --quality")
-    if options.criterion != "std" and options.quality != QUALITY:
+    if options.criterion != "std" and "quality" in options:
         parser.error("--quality goes with --criterion std only")
+    defaults = {"percent": PERCENT, "quality": QUALITY, "tolerance": None, "steps": None if "tolerance" in options else STEPS}
+    for name, value in defaults.items():
+        setattr(options, name, getattr(options, name, value))
     if options.criterion != "std" and options.steps and options.percent + (options.steps - 1) * options.delta >= 100:
         parser.error(f"--delta {options.delta:g} would take the percentage to 100 within {options.steps} steps")
     return options
@@ -171,7 +186,7 @@ def is_over(record, unpruned_accuracy, options):
     """Whether a run has done its steps, or gone beyond its tolerance."""
     if options.steps and len(record["degree"]) >= options.steps:
         return True
-    return options.tolerance is not None and not is_within(options.tolerance, record, unpruned_accuracy)
+    return options.tolerance is not None and good_steps(record, unpruned_accuracy, options.tolerance) < len(record["degree"])
 
 
 def masks_of_step(step, parameters, unpruned, options):
@@ -179,11 +194,14 @@ def masks_of_step(step, parameters, unpruned, options):
 
     The masks are None where a run that goes by its tolerance has nothing left to prune.
     """
-    masks = prun_mask.prune_masks(parameters, amount_of_step(options, step), options.criterion, unpruned)
+    amount = amount_of_step(options, step)
+    limits = prun_mask.thresholds(parameters, amount, options.criterion, unpruned)
     said = [f"step {step} would empty {name}: its last connection is kept"
-            for name in prun_mask.keep_last_connections(parameters, masks) if np.count_nonzero(parameters[name]) > 1]
+            for name in prun_mask.emptied_layers(parameters, limits) if np.count_nonzero(parameters[name]) > 1]
+    masks = prun_mask.prune_masks(parameters, amount, options.criterion, unpruned)
     if options.steps is None and all(np.array_equal(mask, parameters[name] != 0) for name, mask in masks.items()):
-        if not options.delta or all(mask.sum() <= 1 for mask in masks.values()):
+        # With --delta a later step may find something, as long as the amount does grow.
+        if amount == amount_of_step(options, step + 1) or all(mask.sum() <= 1 for mask in masks.values()):
             return None, [f"step {step} would prune nothing"]
     return masks, said
 
@@ -205,12 +223,12 @@ def do_step(step, data, parameters, masks, record, options, gram, progress):
 
 def report_tolerance(record, unpruned_accuracy, options):
     """Say which step was the last whose network is within the tolerance, and where that network is."""
-    steps = len(record["degree"]) - (not is_within(options.tolerance, record, unpruned_accuracy))
+    steps = good_steps(record, unpruned_accuracy, options.tolerance)
     if steps:
         print(f"last good step: {steps}, with {record['degree'][steps - 1]:.3f} % of the weights pruned and a training accuracy "
               f"of {record['train_accuracy'][steps - 1]:.2f} %: {network_file(options.out, steps)}")
     else:
-        print(f"last good step: none; the first goes beyond the tolerance of {options.tolerance:g} points")
+        print("last good step: none")
 
 
 @nn.exit_status
@@ -253,16 +271,14 @@ def main(argv=None):
                 bar.write(line(step, record["degree"][-1], *map("{:.2f}".format, before), record["train_accuracy"][-1],
                                record["test_accuracy"][-1], record["costs"][-1]))
         except KeyboardInterrupt:
-            on_disk = os.path.exists(record_file) and len(nn.load_dict(record_file)["degree"])
-            kept = step if on_disk == step else step - 1
-            raise KeyboardInterrupt(f"{kept} steps are kept in {options.out}; the same command with --resume goes on")
+            raise KeyboardInterrupt(what_is_kept(record, record_file, options.out))
 
     print()
     if options.tolerance is not None:
         report_tolerance(record, train_accuracy, options)
     if not record["degree"]:
         return 0
-    print(f"{record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "
+    print(f"After step {len(record['degree'])}, {record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "
           f"{record['train_accuracy'][-1]:.2f} % (unpruned {train_accuracy:.2f} %),\n"
           f"on the test pictures {record['test_accuracy'][-1]:.2f} % (unpruned {test_accuracy:.2f} %)")
     print(f"networks saved: {options.out}/prun_parameter")

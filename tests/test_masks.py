@@ -105,15 +105,17 @@ def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
 def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
     parameters = three_layers()
     parameters["W1"][2, 3] = -9
+    limits = prun_mask.thresholds(parameters, 100)
+    assert prun_mask.emptied_layers(parameters, limits) == ["W1", "W2"]
+    assert prun_mask.emptied_layers(parameters, prun_mask.thresholds(parameters, 90)) == []
     masks = prun_mask.prune_masks(parameters, 100)
-    assert not any(mask.any() for mask in masks.values())
-    assert prun_mask.keep_last_connections(parameters, masks) == ["W1", "W2"]
     assert masks["W1"].sum() == masks["W2"].sum() == 1 and masks["W1"][2, 3]
     assert np.abs(parameters["W2"][masks["W2"]]) == np.abs(parameters["W2"]).max()
-    assert prun_mask.keep_last_connections(parameters, masks) == []
+    one = nn.initialize_parameters((20, 1, 1, 1), 1)  # of a single weight every percentile is that weight
+    assert prun_mask.prune_masks(one, 5)["W2"].all()
     parameters["W2"][:] = 0
     masks = prun_mask.prune_masks(parameters, 100)
-    assert prun_mask.keep_last_connections(parameters, masks) == ["W1"] and not masks["W2"].any()  # there is none to keep
+    assert masks["W1"].sum() == 1 and not masks["W2"].any()  # there is none to keep
 
 
 def assert_compact(parameters, X):

@@ -214,6 +214,10 @@ def test_l1_leaves_pruned_weights_at_0_and_takes_the_textbook_way():
     expected, _ = nn.gradient_descent(X, Y, start, 0.05, 200, masks, l1=0.01, way="textbook")
     assert all(np.array_equal(held[name], expected[name]) for name in held) and costs[-1] < costs[0]
     assert all((held[name][~mask] == 0).all() for name, mask in masks.items())
+    with pytest.raises(ValueError, match="only the textbook's way"):
+        nn.gradient_descent(X, Y, start, 0.05, 2, masks, l1=0.01, way="sample space")
+    with pytest.raises(nn.InputError, match="L2 of 20 is too much for a learning rate of 0.05"):
+        nn.gradient_descent(X, Y, start, 0.05, 2, masks, l2=20)
     gram = nn.GramMatrices(np.broadcast_to(0.0, (10800, 181)))
     assert nn.cheaper_way(gram, 5, None, 4000, 0.1) == "textbook" and nn.cheaper_way(gram, 5, None, 4000) == "sample space"
 

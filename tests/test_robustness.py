@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import nn_functions as nn
+import pruning
 
 from .conftest import ROOT, fail, not_ignoring_ctrl_c, run, succeed, write_data
 from .kill_and_resume import files, kills_of_runs
@@ -64,6 +65,21 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(job):
         f"prun_parameters{step}.npy" for step in range(1, kept + 1))
     assert f"steps 1 to {kept} were done before" in succeed(*command, "--steps", 8, "--iterations", 2500, "--resume")
     assert len(nn.load_dict(out / "degree_costs.npy")["degree"]) == 8
+
+
+def test_what_is_kept_is_read_from_the_disk_and_never_trusted(tmp_path):
+    path = tmp_path / "degree_costs.npy"
+    names = ("degree", "costs", "train_accuracy", "test_accuracy")
+    record = {**{name: [1.0, 2.0] for name in names}, "run": {"percent": 5.0}}
+    assert pruning.what_is_kept(record, path, "out") == "no step was done"
+    for steps, words in ((0, "no step was done"), (1, "1 step is kept in out; "), (2, "2 steps are kept in out; ")):
+        nn.save_dict(path, {**{name: [1.0] * steps for name in names}, "run": {"percent": 5.0}})
+        assert pruning.what_is_kept(record, path, "out").startswith(words)
+    for other in ({**record, "run": {"percent": 6.0}}, {"W1": np.ones(3)}):
+        nn.save_dict(path, other)
+        assert pruning.what_is_kept(record, path, "out") == "no step was done"
+    path.write_bytes(b"no record")
+    assert pruning.what_is_kept(record, path, "out") == "no step was done"
 
 
 def test_resume_refuses_another_run_and_says_what_differs(job, small_data):

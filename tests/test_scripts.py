@@ -192,6 +192,10 @@ def test_tolerance_goes_on_until_the_accuracy_falls(trained, tmp_path):
     over, _, _ = pruned(tmp_path / "b", *options, "--resume")
     for text in (again, over):
         assert f"last good step: {good}, " in text
+    # Where a run without tolerance has gone too far already, --resume finds the place.
+    further, _, _ = pruned(tmp_path / "b", *options[:4], "--steps", good + 3, "--resume")
+    again, record, _ = pruned(tmp_path / "b", *options, "--resume")
+    assert f"last good step: {good}, " in again and len(record["degree"]) == good + 3 and "last good" not in further
     # --steps is a limit beside it.
     text, record, _ = pruned(tmp_path / "c", *options, "--steps", 2)
     assert len(record["degree"]) == 2 and "last good step: 2, " in text
@@ -202,6 +206,9 @@ def test_tolerance_ends_where_nothing_is_left_to_prune(trained, tmp_path):
     assert [int((networks[-1][f"W{l}"] != 0).sum()) for l in range(1, 6)] == [1, 1, 1, 1, 2]
     assert "would empty W1: its last connection is kept" in text and f"step {len(networks) + 1} would prune nothing\n" in text
     assert f"last good step: {len(networks)}, " in text
+    text = succeed("pruning.py", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy", "--criterion",
+                   "std", "--quality", 1e-9, "--delta", 1e-30, "--tolerance", 100, "--out", tmp_path / "none", "--figures", tmp_path)
+    assert "step 1 would prune nothing\n" in text and not list((tmp_path / "none" / "prun_parameter").iterdir())
     text, _, networks = pruning_of(trained, tmp_path, "--percent", 1e-9, "--tolerance", 100)
     # Without a second zero the least percentile is the smallest weight itself; with it, nothing is small enough.
     assert len(networks) < 4 and "would prune nothing" in text
@@ -321,6 +328,9 @@ def test_export(trained, photos, tmp_path):
     assert "of its verdicts on 28 pictures and 3 photos, 0 differ from before" in text
     before = (nn.load_parameters(pruned, 144), nn.load_parameters(exported, 144))
     assert all(np.array_equal(before[0][name].astype(np.float32), before[1][name].astype(np.float32)) for name in before[0])
+    kept = pruned.read_bytes()
+    assert "is one of the networks that are compared" in fail("prun_parameters.py", *common, "--pruned", pruned, "--export", pruned)
+    assert pruned.read_bytes() == kept
     # Every script that takes --parameters reads it.
     again = succeed("prun_parameters.py", *common, "--pruned", exported)
     assert again.split("Pruned parameter")[1].count("degree: ") == 1
