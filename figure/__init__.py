@@ -3,6 +3,7 @@
 Here is what the studies share: which networks they start from, and a way to do several runs at once.
 """
 
+import concurrent.futures
 import functools
 import multiprocessing
 import os
@@ -20,24 +21,26 @@ import prun_parameters
 SEEDS = (1, 3, 5, 9, 12)
 
 
-def parse_options(argv, description, of_networks=False):
-    """The command line of a study; of_networks: whether it is about two saved networks and not about new ones."""
+def make_parser(description, *networks):
+    """The command line of a study; networks: which of "parameters" and "pruned", saved networks, it is about."""
     parser = nn.ArgumentParser(description)
     parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
-    if of_networks:
+    if "parameters" in networks:
         parser.add_argument("--parameters", default=prun_parameters.PARAMETERS, metavar="FILE", help="the network before pruning")
+    if "pruned" in networks:
         parser.add_argument("--pruned", default=prun_parameters.PRUNED, metavar="FILE", help="the network after pruning")
     parser.add_argument("--figures", default=nn_main.FIGURES, metavar="DIR", help="folder for the figure")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
-    options = parser.parse_args(argv)
-    nn.make_folder(options.figures)
-    return options
+    return parser
 
 
 def read_networks(options):
-    """The network before and after pruning, of a study about saved networks. Raises InputError."""
+    """The network before and after pruning, of a study that compares them. Raises InputError."""
     n_x = int(np.prod(nn.picture_shape(options.data)))
-    return nn.load_parameters(options.parameters, n_x), nn.load_parameters(options.pruned, n_x)
+    before, after = nn.load_parameters(options.parameters, n_x), nn.load_parameters(options.pruned, n_x)
+    if [value.shape for value in before.values()] != [value.shape for value in after.values()]:
+        raise nn.InputError(f"{options.pruned}: is not {options.parameters} pruned, its layers are of other sizes")
+    return before, after
 
 
 def trained_networks(data_file):
@@ -59,8 +62,16 @@ def in_parallel(run, jobs, unit="runs"):
     """
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
-    processes = min(len(jobs), os.cpu_count())
     # Ctrl-C is for this process alone, which then ends the others.
-    with multiprocessing.get_context("spawn").Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return list(tqdm(pool.imap(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
-
+    executor = concurrent.futures.ProcessPoolExecutor(
+        min(len(jobs), os.cpu_count()), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        return list(tqdm(executor.map(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
+    except BaseException as error:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        if isinstance(error, concurrent.futures.BrokenExecutor):
+            raise nn.InputError("a process was killed, perhaps because the memory is full") from error
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -49,8 +49,9 @@ def draw(runs, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
-    parameters, _ = figure.read_networks(options)
+    options = figure.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
+    nn.make_folder(options.figures)
+    parameters = nn.load_parameters(options.parameters, np.prod(nn.picture_shape(options.data)))
     results = figure.in_parallel(functools.partial(run, options.data, parameters), list(SCHEDULES.values()))
     runs = dict(zip(SCHEDULES, results))
     for name, values in runs.items():

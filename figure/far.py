@@ -1,7 +1,8 @@
 """How far can the network be pruned? Cost and accuracy against the pruning degree up to 99.9 %, for several seeds.
 
-And which layer breaks it: once all layers are pruned, as in the recorded run, once only layer 1, once only the others.
-Draws the median of the seeds and their range: figure/far.png. About a minute on 2 cores.
+And which layer breaks it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of
+them at a step, because of so few weights 5 % soon are less than one. Draws the median of the seeds and their range:
+figure/far.png. One to two minutes on 2 cores.
 """
 
 import functools
@@ -16,43 +17,62 @@ import prun_mask
 import pruning
 
 STEPS = 168  # of 5 %; the last with anything left to prune
-OTHER_STEPS = 10  # of pruning layers 2 to 4 alone, where the percentile soon finds no more
-CASES = {"all layers": ("W1", "W2", "W3", "W4"), "layer 1 alone": ("W1",), "layers 2 to 4 alone": ("W2", "W3", "W4")}
+# Which layers are pruned, by how many percent a step, how many times.
+CASES = {"all layers": (("W1", "W2", "W3", "W4"), pruning.PERCENT, STEPS), "layer 1 alone": (("W1",), pruning.PERCENT, STEPS),
+         "layers 2 to 4 alone": (("W2", "W3", "W4"), 50, 6)}
 TOLERANCE = 2  # points of training accuracy
+DEGREES = (0, 51, 80, 90, 95, 99, 99.5, 99.8, 99.9)  # percent, at which the medians are printed
 
 
 def run(data_file, job):
     """Prune the layers of a case from a trained network, and retrain, step by step.
 
-    Returns for the unpruned network and after each step the degree, the cost, and both accuracies, shape (steps + 1, 4),
-    and the number of connections that each layer has left in the end.
+    Returns for the unpruned network and after each step the degree, the cost, both accuracies, and the number of
+    connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
     """
     parameters, case = job
+    names, percent, steps = CASES[case]
     data = nn.load_data(data_file)
     gram = nn.GramMatrices(data[0])
-    values = [(0, *pruning.judge(data, parameters))]
-    for _ in range(STEPS if "W1" in CASES[case] else OTHER_STEPS):
-        masks = prun_mask.prune_masks(parameters, pruning.PERCENT)
-        masks = {name: mask for name, mask in masks.items() if name in CASES[case]}
+
+    def judged(network):
+        left = (np.count_nonzero(network[name]) for name in prun_mask.pruned_layers(network))
+        return prun_mask.degree(network), *pruning.judge(data, network), *left
+
+    values = [judged(parameters)]
+    for _ in range(steps):
+        masks = {name: mask for name, mask in prun_mask.prune_masks(parameters, percent).items() if name in names}
         _, parameters, _ = pruning.prune_and_retrain(data, parameters, masks, gram=gram)
-        values.append((prun_mask.degree(parameters), *pruning.judge(data, parameters)))
-    return np.array(values), [np.count_nonzero(parameters[name]) for name in prun_mask.pruned_layers(parameters)]
+        values.append(judged(parameters))
+    return np.array(values)
 
 
 def print_runs(case, runs):
     """Print, for each seed, how a case ends, and how far it stays within the tolerance of the unpruned training accuracy."""
-    print(f"\n{case} pruned       accuracy (%), training / test         connections   degree (%) with up to {TOLERANCE} points")
-    print("seed      unpruned              in the end            left          lost: until       for the last time")
-    for seed, (values, left) in zip(figure.SEEDS, runs):
-        degree, _, train, test = values.T
+    print(f"\n{case} pruned       accuracy (%), training / test       connections  degree (%) with up to {TOLERANCE} points")
+    print("seed      unpruned              in the end            left         lost: until      for the last time   highest cost")
+    for seed, values in zip(figure.SEEDS, runs):
+        degree, cost, train, test = values[:, :4].T
         good = train >= train[0] - TOLERANCE
         until = degree[np.argmin(good) - 1] if not good.all() else degree[-1]
+        left = "-".join(f"{number:.0f}" for number in values[-1, 4:])
         print(f"{seed:4}  {train[0]:6.2f} / {test[0]:5.2f}  {train[-1]:6.2f} / {test[-1]:5.2f} at {degree[-1]:6.3f} %  "
-              f"{'-'.join(map(str, left)):13}  {until:7.3f}  {degree[good][-1]:15.3f}")
+              f"{left:13}  {until:7.3f}  {degree[good][-1]:15.3f}  {cost.max():17.2f}")
+
+
+def print_medians(case, runs, steps):
+    """Print the median of the seeds and their range after some of the steps, as a table."""
+    print(f"\n{case} pruned\n| pruning degree | connections left | training accuracy, median (range) | test accuracy, median (range) |")
+    print("| ---: | ---: | ---: | ---: |")
+    for step in steps:
+        left = "-".join(f"{number:.0f}" for number in runs[0, step, 4:])
+        accuracies = (f"{np.median(accuracy):.2f} % ({accuracy.min():.2f} to {accuracy.max():.2f})"
+                      for accuracy in runs[:, step, 2:4].T)
+        print(f"| {runs[0, step, 0]:.3f} % | {left} | {' | '.join(accuracies)} |")
 
 
 def draw(values, path, show=False):
-    """Draw what the runs gave; values: a dict from case to an array of shape (seeds, steps + 1, 4), as `run` returns it."""
+    """Draw what the runs gave; values: a dict from case to an array of what `run` returned for each seed."""
     plt = nn.pyplot(show)
     drawing, panels = plt.subplots(3, figsize=(8, 9), sharex=True, layout="constrained")
     labels = ("cost on the training pictures", "training accuracy (%)", "test accuracy (%)")
@@ -78,21 +98,17 @@ def draw(values, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0])
+    options = figure.make_parser(__doc__.splitlines()[0]).parse_args(argv)
+    nn.make_folder(options.figures)
     networks = figure.trained_networks(options.data)
     jobs = [(network, case) for case in CASES for network in networks.values()]
     results = iter(figure.in_parallel(functools.partial(run, options.data), jobs))
-    values = {}
-    for case in CASES:
-        runs = list(itertools.islice(results, len(networks)))
+    values = {case: np.array(list(itertools.islice(results, len(networks)))) for case in CASES}
+    for case, runs in values.items():
         print_runs(case, runs)
-        values[case] = np.array([of_run for of_run, _ in runs])
-    print("\nall layers pruned, median (range) of the seeds\ndegree (%)     training accuracy (%)         test accuracy (%)")
-    for wanted in (0, 50, 80, 90, 95, 99, 99.5, 99.8, 99.9):
-        at = np.argmax(values["all layers"][0, :, 0] >= wanted)
-        train, test = values["all layers"][:, at, 2:].T
-        print(f"{values['all layers'][0, at, 0]:10.3f}" + "".join(
-            f"{np.median(accuracy):10.2f} ({accuracy.min():5.2f} to {accuracy.max():6.2f})" for accuracy in (train, test)))
+    of_all, of_others = values["all layers"], values["layers 2 to 4 alone"]
+    print_medians("all layers", of_all, [np.argmax(of_all[0, :, 0] >= degree) for degree in DEGREES])
+    print_medians("layers 2 to 4 alone", of_others, range(of_others.shape[1]))
     draw(values, f"{options.figures}/far.png", options.show)
     return 0
 

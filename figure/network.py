@@ -1,7 +1,7 @@
-"""A diagram of the network before and after pruning: its layers and units, and every connection, drawn by its weight.
+"""A diagram of the network before and after pruning: its layers and units, and its connections, drawn by weight.
 
-Red lines are weights below 0, blue ones above, stronger for larger ones; the inputs stand on the left, from the top of
-the picture to its bottom: figure/network.png. Some seconds.
+Red lines are weights below 0, blue ones above, stronger for larger ones. The inputs stand on the left, from the top of
+the picture to its bottom; only every tenth has its connections drawn: figure/network.png. Some seconds.
 """
 
 import sys
@@ -14,35 +14,38 @@ import figure
 import nn_functions as nn
 import prun_mask
 
+EVERY = 10  # inputs, of which one has its connections drawn; all of them would make one dark patch
 RED, BLUE = "#b2182b", "#2166ac"  # of weights below and above 0
 
 
 def positions(number):
     """The heights of a layer's units, evenly spread around 0; those of the inputs fill the whole height, from -1 to 1."""
-    return np.linspace(1, -1, number) * (1 if number > 20 else 0.16 * (number - 1))
+    return np.linspace(1, -1, number) * min(1, 0.16 * (number - 1))
 
 
-def draw_connections(axes, W, l):
-    """Draw a layer's connections, those that are not 0, from column l - 1 to column l."""
+def draw_connections(axes, W, l, largest):
+    """Draw a layer's connections, those that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
     to, come_from = np.nonzero(W)
+    if l == 1:
+        to, come_from = to[come_from % EVERY == 0], come_from[come_from % EVERY == 0]
     weights = W[to, come_from]
     ends = [np.column_stack([np.full(weights.size, x), positions(number)[units]])
             for x, number, units in ((l - 1, W.shape[1], come_from), (l, W.shape[0], to))]
-    strength = np.abs(weights) / np.abs(W).max()
-    many = weights.size > 1000  # so many that only thin and pale lines can be told apart
+    strength = np.abs(weights) / largest
+    many = l == 1  # so many that only thin and pale lines can be told apart
     colours = to_rgba_array(np.where(weights > 0, BLUE, RED))
     colours[:, 3] = 0.5 * strength if many else 0.3 + 0.7 * strength
-    axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.1 if many else 0.4 + 4 * strength,
+    axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.3 if many else 0.4 + 4 * strength,
                                        colors=colours, zorder=1))
 
 
-def draw_network(axes, parameters, title):
-    """Draw a network, its layers from left to right."""
+def draw_network(axes, parameters, largest, title):
+    """Draw a network, its layers from left to right; largest: a dict {"W1": float, ...}, see `draw_connections`."""
     sizes = [parameters["W1"].shape[1]] + [len(parameters[f"b{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1)]
     for l, size in enumerate(sizes):
         if l:
             W = parameters[f"W{l}"]
-            draw_connections(axes, W, l)
+            draw_connections(axes, W, l, largest[f"W{l}"])
             axes.scatter(np.full(size, l), positions(size), s=160, color="white", edgecolor="black", zorder=2)
             axes.text(l - 0.5, -1.1, f"{np.count_nonzero(W)} of\n{W.size}", ha="center", va="top", fontsize=8)
         name = f"{size} inputs" if l == 0 else "output" if l == len(sizes) - 1 else f"{size} units"
@@ -55,16 +58,19 @@ def draw_network(axes, parameters, title):
 def draw(before, after, path, show=False):
     """Draw both networks, one above the other."""
     plt = nn.pyplot(show)
+    # The same scale for both, layer by layer.
+    largest = {name: max(np.abs(before[name]).max(), np.abs(after[name]).max()) or 1 for name in before}
     drawing, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
     for axes, name, parameters in zip(panels, ("before pruning", "after it"), (before, after)):
-        draw_network(axes, parameters, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
-    drawing.supxlabel("red: weights below 0; blue: above 0; below them, how many connections are left", fontsize=9)
+        draw_network(axes, parameters, largest, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
+    drawing.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left", fontsize=9)
     nn.save_figure(drawing, path, show)
 
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    options = figure.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
+    nn.make_folder(options.figures)
     draw(*figure.read_networks(options), f"{options.figures}/network.png", options.show)
     return 0
 

@@ -1,8 +1,8 @@
 """One experiment, a hundred roundings: the recorded run from starts that differ by at most 1e-12 in one bias.
 
 At the original experiment's step sizes and at those used here. Draws the cost of training and retraining, one curve a
-run, and the accuracies after the last step: figure/roundings.png. If ../shared/original/parameters.npy is there, the
-original's own published cost trace is drawn beside them. Three to six minutes on 2 cores.
+run, coloured by how far its start is off, and the accuracies after the last step: figure/roundings.png. Where the
+original's own parameters.npy is at hand, its published cost trace is drawn below. Three to six minutes on 2 cores.
 """
 
 import functools
@@ -78,14 +78,29 @@ def report(name, runs, Y):
     print(f"judge all pictures alike to the end: {len(steps)}" + "".join(
         f", {steps.count(step)} of them from step {step} on" for step in sorted(set(steps))))
     # At the output, a picture of a car has the gradient -(1 - A) times A / (A + 1e-5); without the 1e-5, -(1 - A).
-    cars = [AL[0, Y[0] == 1] for _, _, of_run, AL in runs if collapse(of_run) is not None]
-    lost = [A / (A + 1e-5) for A in cars if A.max() < 1e-5]
-    if lost:
-        print(f"in {len(lost)} of these no picture of a car is given a probability above 1e-5; a car's gradient is then at most "
-              f"{np.max(lost):.0e}\nof what it would be without the 1e-5 (median {np.median(lost):.0e}); in the others the "
-              f"probabilities are up to {max((A.max() for A in cars if A.max() >= 1e-5), default=0):.2f}")
+    ends = [(AL[0, Y[0] == 1], of_run[-1, 0]) for _, _, of_run, AL in runs if collapse(of_run) is not None]
+    costs = [cost for A, cost in ends if A.max() < 1e-5]
+    factors = [A / (A + 1e-5) for A, _ in ends if A.max() < 1e-5]
+    if costs:
+        print(f"in {len(costs)} of these no picture of a car is given a probability above 1e-5; the cost is {min(costs):.1f} to "
+              f"{max(costs):.1f}, and\na car's gradient at most {np.max(factors):.0e} of what it would be without the 1e-5 "
+              f"(median {np.median(factors):.0e})")
+    for A, cost in ends:
+        if A.max() >= 1e-5:
+            print(f"in one, cars are given probabilities of {A.min():.2f} to {A.max():.2f}, and the cost is {cost:.3f}")
     last = np.array([costs[-1] for costs, _, _, _ in runs])
     print(f"the last costs of training differ by {np.ptp(last):.0e}, those of retraining by {np.ptp(values[:, -1, 0]):.0e}")
+
+
+def stored_costs(path):
+    """The costs in a file that `nn_main.py` wrote, or the original experiment, as an array. Raises InputError."""
+    try:
+        costs = np.array(nn.load_dict(path)["costs"], float).ravel()
+    except (KeyError, TypeError, ValueError) as error:
+        raise nn.InputError(f"{path}: holds no costs of training") from error
+    if not costs.size:
+        raise nn.InputError(f"{path}: holds no costs of training")
+    return costs
 
 
 def draw(results, original, path, show=False):
@@ -105,7 +120,7 @@ def draw(results, original, path, show=False):
         retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning step", xlim=(0, pruning.STEPS))
         accuracies = np.array([values[-1, 1:3] for _, _, values, _ in runs]).T
         histogram.hist(list(accuracies), bins=np.arange(52.5, 105, 5), label=["training", "test"], color=["C0", "C1"])
-        histogram.set(title=f"after step {pruning.STEPS}", xlabel="accuracy (%)", ylabel="runs", ylim=(0, 1.25 * len(runs)))
+        histogram.set(title=f"after step {pruning.STEPS}", xlabel="accuracy (%), in bins of 5", ylabel="runs", ylim=(0, 1.25 * len(runs)))
         histogram.legend(loc="upper center", ncols=2, frameon=False)
     with_costs = list(grid[:len(results), :2].flat)
     if original is not None:
@@ -124,7 +139,11 @@ def draw(results, original, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0])
+    parser = figure.make_parser(__doc__.splitlines()[0])
+    parser.add_argument("--original", default=ORIGINAL, metavar="FILE",
+                        help="the original experiment's parameters.npy, of which the costs are drawn if it is there")
+    options = parser.parse_args(argv)
+    nn.make_folder(options.figures)
     _, Y, _, _ = nn.load_data(options.data)
     jobs = [(settings, PERTURBATION * k / settings[-1]) for settings in STEP_SIZES.values() for k in range(settings[-1])]
     runs = iter(figure.in_parallel(functools.partial(run, options.data), jobs))
@@ -132,8 +151,8 @@ def main(argv=None):
     for name, of_name in results.items():
         report(name, of_name, Y)
     original = None
-    if os.path.exists(ORIGINAL):
-        original = np.array(nn.load_dict(ORIGINAL)["costs"], float)
+    if os.path.exists(options.original):
+        original = stored_costs(options.original)
         print(f"\nthe original's published trace: {rises(original)}")
     draw(results, original, f"{options.figures}/roundings.png", options.show)
     return 0

@@ -4,6 +4,7 @@ Draws cost and training accuracy against the share of the layer that is pruned a
 small layers every connection is a point of its own: figure/sensitivity.png. A few seconds.
 """
 
+import itertools
 import sys
 
 import numpy as np
@@ -37,7 +38,7 @@ def draw(curves, path, show=False):
     plt = nn.pyplot(show)
     drawing, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for k, (axes, label) in enumerate(zip(panels, ("cost on the training pictures", "training accuracy (%)")), start=1):
-        for (name, values), style in zip(curves.items(), ("-", "o-", "s--", "d:")):
+        for (name, values), style in zip(curves.items(), itertools.cycle(("-", "o-", "s--", "d:"))):
             axes.plot(values[:, 0], values[:, k], style, markersize=4, label=name)
         axes.set(xlabel="share of the layer's connections pruned away (%)", ylabel=label)
         axes.grid(alpha=0.3)
@@ -48,17 +49,22 @@ def draw(curves, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    options = figure.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
+    nn.make_folder(options.figures)
     data = nn.load_data(options.data)
-    parameters, _ = figure.read_networks(options)
+    parameters = nn.load_parameters(options.parameters, len(data[0]))
     curves = {}
     for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
         curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
     for label, values in curves.items():
-        lost = values[:, 2] < values[0, 2] - LOST
-        first = f"from {values[lost][0, 0]:.1f} % on" if lost.any() else "nowhere"
-        print(f"{label}: more than {LOST} points of training accuracy are lost {first}; "
-              f"without it, accuracy {values[-1, 2]:.2f} / {values[-1, 3]:.2f} %")
+        share, train_accuracy = values[:, 0], values[:, 2]
+        lost = train_accuracy < train_accuracy[0] - LOST
+        if lost.any():
+            after = np.flatnonzero(~lost)[-1] + 1
+            for_good = f"for good from {share[after]:.1f} %" if after < len(share) else "not for good"
+            print(f"{label}: more than {LOST} points of training accuracy are lost first at {share[lost][0]:.1f} %, {for_good}")
+        else:
+            print(f"{label}: never are more than {LOST} points of training accuracy lost")
     draw(curves, f"{options.figures}/sensitivity.png", options.show)
     return 0
 

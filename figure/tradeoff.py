@@ -2,7 +2,7 @@
 
 Each seed's network, trained as recorded, is trained for some more iterations with L1 or with L2 (section 3.1). Then it
 is pruned, either at once to each of several degrees, or in steps of 5 % with retraining after each. Draws what is lost of
-the accuracy, the median of the seeds and their range: figure/tradeoff.png. About two minutes on 2 cores.
+the accuracy, the median of the seeds and their range: figure/tradeoff.png. One and a half to two minutes on 2 cores.
 """
 
 import functools
@@ -53,18 +53,24 @@ def run(data_file, job):
     return {way: np.array(values) for way, values in points.items()}
 
 
-def draw(losses, path, show=False):
-    """Draw the accuracy lost; losses: a dict from a way to an array of shape (seeds, points, 3), degree and losses."""
+def draw(changes, path, show=False):
+    """Draw how the accuracy changes; changes: a dict from a way to an array of shape (seeds, points, 3), degree and changes."""
     plt = nn.pyplot(show)
     drawing, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    styles = {"L1, without retraining": "C1s:", "L1, with retraining": "C1s-", "L2, without retraining": "C0o:",
+              "L2, with retraining": "C0o-", "L2, iterative pruning and retraining": "C2-"}
     for k, (axes, label) in enumerate(zip(panels, ("training", "test")), start=1):
-        for (way, values), style in zip(losses.items(), ("s--", "s-", "o--", "o-", "-")):
-            degrees, lost = values[0, :, 0], values[:, :, k]
-            color = {"L1": "C1", "L2": "C0"}[way[:2]] if "iterative" not in way else "C2"
-            axes.plot(degrees, -np.median(lost, axis=0), style, color=color, markersize=4, label=way)
-            axes.fill_between(degrees, -lost.max(axis=0), -lost.min(axis=0), color=color, alpha=0.08, linewidth=0)
+        for aside, (way, values) in zip((-0.6, 0.2, -0.2, 0.6, 0), changes.items()):  # so that the bars stand side by side
+            degrees, change = values[0, :, 0] + aside, values[:, :, k]
+            median, lowest, highest = np.median(change, axis=0), change.min(axis=0), change.max(axis=0)
+            if "iterative" in way:
+                axes.plot(degrees, median, styles[way], label=way)
+                axes.fill_between(degrees, lowest, highest, color="C2", alpha=0.2, linewidth=0)
+            else:
+                axes.errorbar(degrees, median, (median - lowest, highest - median), fmt=styles[way], markersize=4,
+                              elinewidth=0.7, capsize=2, label=way)
         axes.axhline(0, color="black", linewidth=0.8)
-        axes.set(xlabel="pruning degree (%)", ylabel=f"change of the {label} accuracy (points)", xlim=(30, 100))
+        axes.set(xlabel="pruning degree (%)", ylabel=f"change of the {label} accuracy (points)", xlim=(-2, 98))
         axes.grid(alpha=0.3)
     drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     nn.save_figure(drawing, path, show)
@@ -72,26 +78,26 @@ def draw(losses, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0])
+    options = figure.make_parser(__doc__.splitlines()[0]).parse_args(argv)
+    nn.make_folder(options.figures)
     data = nn.load_data(options.data)
     networks = figure.trained_networks(options.data).values()
     before = [pruning.judge(data, network)[1:] for network in networks]
     jobs = [(network, kind) for kind in PENALTIES for network in networks]  # L1 first, which takes longest
     results = figure.in_parallel(functools.partial(run, options.data), jobs)
-    losses = {}
-    for (_, kind), points, accuracies in zip(jobs, results, 2 * before):
+    changes = {}
+    for points, accuracies in zip(results, 2 * before):
         for way, values in points.items():
-            values[:, 1:] = accuracies - values[:, 1:]
-            losses.setdefault(way, []).append(values)
-    losses = {way: np.array(values) for way, values in losses.items()}
-    print("points of accuracy lost against training without penalty, median (range) of the seeds, training / test")
-    for way, values in losses.items():
-        print(way)
-        for degree in (0, *DEGREES):
-            at = np.argmin(np.abs(values[0, :, 0] - degree))
-            print(f"{values[0, at, 0]:8.2f} %" + " / ".join(
-                f"{np.median(lost):7.2f} ({lost.min():6.2f} to {lost.max():6.2f})" for lost in values[:, at, 1:].T))
-    draw(losses, f"{options.figures}/tradeoff.png", options.show)
+            values[:, 1:] -= accuracies
+            changes.setdefault(way, []).append(values)
+    changes = {way: np.array(values) for way, values in changes.items()}
+    for k, part in enumerate(("training", "test"), start=1):
+        print(f"\n| change of the {part} accuracy | {' | '.join(f'{degree} %' for degree in (0, *DEGREES))} |")
+        print("| --- |" + " ---: |" * (1 + len(DEGREES)))
+        for way, values in changes.items():
+            nearest = [values[:, np.argmin(np.abs(values[0, :, 0] - degree)), k] for degree in (0, *DEGREES)]
+            print(f"| {way} | {' | '.join(f'{np.median(at):.1f} ({at.min():.1f} to {at.max():.1f})' for at in nearest)} |")
+    draw(changes, f"{options.figures}/tradeoff.png", options.show)
     return 0
 
 

@@ -45,16 +45,19 @@ def draw(W_start, W_before, W_after, shape, path, show=False):
             picture, scale = as_picture(W[r], shape)
             axes.imshow(picture, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1}, up to ±{scale:.2g}", fontsize=8, labelpad=2)
+            axes.set_xlabel(f"unit {r + 1}, full at ±{scale:.2g}", fontsize=8, labelpad=2)
         row[0].set_ylabel(title, fontsize=9)
     nn.save_figure(drawing, path, show)
 
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.parse_options(argv, __doc__.splitlines()[0], of_networks=True)
+    parser = figure.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
+    parser.add_argument("--seed", type=nn.seed, default=nn_main.SEED, help="that the training began with")
+    options = parser.parse_args(argv)
+    nn.make_folder(options.figures)
     before, after = (network["W1"] for network in figure.read_networks(options))
-    start = nn.initialize_parameters((before.shape[1], len(before)), nn_main.SEED)["W1"]  # of the default seed
+    start = nn.initialize_parameters((before.shape[1], len(before)), options.seed)["W1"]
     left = after != 0
     if not left.any():
         raise nn.InputError(f"{options.pruned}: layer 1 has no connection left")

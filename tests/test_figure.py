@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -30,12 +31,11 @@ def quick(monkeypatch):
     monkeypatch.setattr(figure, "in_parallel", lambda run, jobs, unit="": [run(job) for job in jobs])
     monkeypatch.setattr(nn_main, "ITERATIONS", 40)
     monkeypatch.setattr(pruning, "STEPS", 3)
-    monkeypatch.setattr(far, "STEPS", 6)
-    monkeypatch.setattr(far, "OTHER_STEPS", 2)
+    monkeypatch.setattr(far, "CASES", {case: (names, percent, 4) for case, (names, percent, _) in far.CASES.items()})
     monkeypatch.setattr(tradeoff, "MORE_ITERATIONS", 30)
     monkeypatch.setattr(tradeoff, "STEPS", 4)
-    monkeypatch.setattr(keeping, "CASES", {name: (which, min(iterations, 30), rate)
-                                           for name, (which, iterations, rate) in keeping.CASES.items()})
+    monkeypatch.setattr(keeping, "CASES", {name: (which, min(iterations, 30), rate, in_masks)
+                                           for name, (which, iterations, rate, in_masks) in keeping.CASES.items()})
     monkeypatch.setattr(roundings, "STEP_SIZES", {"large": (0.035, 30, 0.05, 3), "small": (0.0035, 60, 0.005, 2)})
     monkeypatch.setattr(roundings, "ORIGINAL", "missing")
 
@@ -56,7 +56,7 @@ def test_every_study_runs_and_draws_the_same_twice(study, quick, small_data, net
     for name in ("a", "b"):
         options = ["--data", str(small_data)]
         options += ["--figures", str(tmp_path / name)] if study in WITH_FIGURE else []
-        options += networks if study in ("delta", "network", "sensitivity", "weights") else []
+        options += networks[:{"delta": 2, "sensitivity": 2, "network": 4, "weights": 4}.get(study, 0)]
         assert module.main(options) == 0
         results.append([capsys.readouterr().out.replace(str(tmp_path / name), "")])
         if study in WITH_FIGURE:
@@ -90,6 +90,23 @@ def test_parallel_runs_keep_their_order_and_have_one_thread_each(monkeypatch):
         figure.in_parallel(threads_and_square, [1, -1, 2])
 
 
+def test_a_process_that_is_killed_is_one_line():
+    with pytest.raises(nn.InputError, match="a process was killed, perhaps because the memory is full"):
+        figure.in_parallel(kill_itself, [1, 2, 3])
+
+
+def kill_itself(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_networks_that_do_not_belong_together_are_refused(small_data, networks, tmp_path):
+    nn.save_parameters(tmp_path / "other.npy", nn.initialize_parameters((144, 6, 4, 3, 2, 1), 1), [])
+    for study in ("network", "weights"):
+        line = fail("-m", f"figure.{study}", "--data", small_data, *networks[:2], "--pruned", tmp_path / "other.npy",
+                    "--figures", tmp_path)
+        assert line == f"{study}.py: {tmp_path}/other.npy: is not {tmp_path}/before.npy pruned, its layers are of other sizes"
+
+
 def test_ctrl_c_ends_a_study_in_one_line(tmp_path):
     code = ("import os, signal, sys, threading\nimport figure.far\nif __name__ == '__main__':\n"
             "    threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
@@ -111,21 +128,18 @@ def test_trained_networks_are_those_of_nn_main(small_data, monkeypatch, quick):
 
 @pytest.mark.parametrize("case", far.CASES)
 def test_far_prunes_the_layers_of_its_case_alone(case, quick, small_data):
-    start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
-    values, left = far.run(small_data, (start, case))
-    sizes = [720, 20, 12, 6]
-    steps = 6 if "1" in case or "all" in case else 2
-    expected = []
-    for size, name in zip(sizes, ("W1", "W2", "W3", "W4")):
-        n = size
-        for _ in range(steps if name in far.CASES[case] else 0):
-            together = n + (size - n > 1)  # the magnitudes of which the percentile is taken
-            position = 0.05 * (together - 1)
-            n -= int(position) + 1 - (together - n) if position >= 1 or together == n else 0
-        expected.append(n)
-    assert left == expected and len(values) == steps + 1
-    assert values[-1, 0] == pytest.approx(100 * (1 - sum(left) / 758)) and values[0, 0] == 0
-    assert tuple(values[0, 1:]) == pruning.judge(nn.load_data(small_data), start)
+    data = X, Y, _, _ = nn.load_data(small_data)
+    parameters = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
+    values = far.run(small_data, (parameters, case))
+    names, percent = {"all layers": (("W1", "W2", "W3", "W4"), 5), "layer 1 alone": (("W1",), 5),
+                      "layers 2 to 4 alone": (("W2", "W3", "W4"), 50)}[case]
+    for step, row in enumerate(values):
+        if step:
+            masks = {name: prun_mask.prune_mask(parameters[name], percent) for name in names}
+            parameters, _ = nn.gradient_descent(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 220, masks)
+        left = [(parameters[name] != 0).sum() for name in ("W1", "W2", "W3", "W4")]
+        assert row.tolist() == pytest.approx([100 * (1 - sum(left) / 758), *pruning.judge(data, parameters), *left], abs=1e-9)
+    assert len(values) == 5 and values[-1, 0] > 0
 
 
 def test_roundings_of_the_steps_here_begin_with_the_recorded_run():
@@ -167,6 +181,15 @@ def test_rises_of_the_originals_trace(original):
     assert roundings.rises(costs) == "202 rises of more than 0.02, the first at iteration 1625"
 
 
+@pytest.mark.parametrize("content", [{"W1": np.ones(3)}, {"costs": ["x"]}, {"costs": []}])
+def test_a_trace_that_is_none_is_one_line(content, tmp_path):
+    nn.save_dict(tmp_path / "a.npy", content)
+    with pytest.raises(nn.InputError, match="a.npy: holds no costs of training"):
+        roundings.stored_costs(tmp_path / "a.npy")
+    nn.save_dict(tmp_path / "a.npy", {"costs": [np.array(1.5), 2.5]})  # as the original has them
+    assert roundings.stored_costs(tmp_path / "a.npy").tolist() == [1.5, 2.5]
+
+
 def test_sensitivity_prunes_one_layer_weakest_first(small_data, monkeypatch):
     data = X, Y, _, _ = nn.load_data(small_data)
     parameters = nn.initialize_parameters((144, 5, 4, 1), 1)
@@ -206,14 +229,16 @@ def test_keeping_compares_at_the_same_masks(quick, small_data, monkeypatch):
     plain = nn.gradient_descent
     monkeypatch.setattr(nn, "gradient_descent", lambda *arguments, **named: seen.append(arguments) or plain(*arguments, **named))
     start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
-    values = keeping.run(small_data, (1, start))
-    assert values.shape == (5, 3)
-    (_, _, kept, _, n_kept, masks), (_, _, new, _, n_new, new_masks) = seen[-3][:6], seen[-2][:6]
-    assert n_kept == n_new == 30 and all(np.array_equal(masks[name], new_masks[name]) for name in masks)
-    assert all(np.array_equal(kept[name] != 0, new[name] != 0) for name in masks)
+    assert keeping.run(small_data, (1, start)).shape == (6, 3)
+    assert len(seen) == 2 + 4  # two whole steps, and the last in the four cases that train
+    (_, _, kept, *how, masks), (_, _, new, *new_how, new_masks), (_, _, longer, *_, longer_masks), (_, _, dense, *_, none) = seen[2:]
+    assert how == new_how == [0.005, 30]
     other = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1001)
-    assert all(np.array_equal(new[name], other[name] * masks.get(name, 1)) for name in other)
-    assert not np.array_equal(kept["W1"], new["W1"])
+    for name, mask in masks.items():
+        assert np.array_equal(mask, new_masks[name]) and np.array_equal(mask, longer_masks[name])
+        assert np.array_equal(mask, kept[name] != 0) and np.array_equal(new[name], other[name] * mask)
+    assert np.array_equal(longer["W1"], new["W1"]) and not np.array_equal(kept["W1"], new["W1"])
+    assert none == {} and all(np.array_equal(dense[name], other[name]) for name in other)
 
 
 def test_delta_grows_from_step_to_step(quick, small_data):
@@ -224,6 +249,17 @@ def test_delta_grows_from_step_to_step(quick, small_data):
         parameters = prun_mask.apply_masks(parameters, prun_mask.prune_masks(parameters, percent))
         assert abs(values[step, 0] - prun_mask.degree(parameters)) < 0.2  # retraining may change which is the weakest, not how many
     assert abs(prun_mask.degree(parameters) - 59.5) < 1
+
+
+def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):
+    start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 3)
+    nn.save_parameters(tmp_path / "a.npy", start, [])
+    left = np.abs(start["W1"]) > np.sort(np.abs(start["W1"]), axis=None)[-101]
+    nn.save_parameters(tmp_path / "b.npy", {**start, "W1": start["W1"] * left}, [])
+    text = succeed("-m", "figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
+                   tmp_path / "b.npy", "--seed", 3, "--figures", tmp_path)
+    assert text.count("of the 100 connections of layer 1 that are left, 100 are among the 100 largest") == 2
+    assert "training changed a weight by 0.0000 (median)" in text
 
 
 def test_weights_as_pictures():
