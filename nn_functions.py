@@ -414,14 +414,17 @@ class SampleSpaceLayer:
         self.current_Z = W @ self.X + b
         self.sum_D = np.zeros_like(self.current_Z)
 
+    def times_G(self, D):
+        """Each unit's D[r] G_r, (n_1, m): without a mask one matrix serves all units, with masks each has its own."""
+        return D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]
+
     def Z(self):
         """Z_1, of shape (n_1, m)."""
         return self.current_Z
 
     def update(self, D):
         """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
-        # Without a mask one matrix serves all units; with masks each unit has its own.
-        self.current_Z -= D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]
+        self.current_Z -= self.times_G(D)
         self.sum_D += D
 
     def trained(self):
@@ -434,14 +437,15 @@ class SampleSpaceLayer:
 class ShrinkingSampleSpaceLayer(SampleSpaceLayer):
     """The same with L2 regularisation, W <- c W - U, where U = D X^T: so W X is multiplied by c as well, but b is not.
 
+    So W in the end is the first W times the product of all c, less the sum of all U, each times the c of the later steps.
     The cost needs the sum of the squares of W. A step takes it to c^2 |W|^2 - 2 c W.U + U.U, and these products are
     at hand, for W.U = (W X).D and U.U = (U X).D.
     """
 
     def __init__(self, gram, W, b, mask):
         super().__init__(gram, W, b, mask)
-        self.WX = W @ self.X
-        self.scale = 1.0  # of the W that is kept, the first one
+        self.WX = self.current_Z - b
+        self.scale = 1.0  # the product of all c
         self.squares = np.square(W).sum()
 
     def penalty(self, l1, l2):
@@ -463,7 +467,7 @@ class ShrinkingSampleSpaceLayer(SampleSpaceLayer):
     def update(self, D):
         """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
         sums = D.sum(axis=1, keepdims=True)
-        UX = (D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]) - sums
+        UX = self.times_G(D) - sums
         self.squares += (D * (UX - 2 * self.WX)).sum()
         self.WX -= UX
         self.b -= sums
@@ -886,7 +890,8 @@ class ArgumentParser(argparse.ArgumentParser):
     """argparse's, with its complaints in one line, and the defaults in the help."""
 
     def __init__(self, description):
-        super().__init__(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        # The same name whichever way the script is run, and in `exit_status`, too; newer argparse has "python -m figure.far".
+        super().__init__(os.path.basename(sys.argv[0]), description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n")

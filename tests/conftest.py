@@ -9,6 +9,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
 ORIGINAL = ROOT.parent / "shared" / "original"
@@ -47,6 +48,12 @@ def run(*arguments, cwd=ROOT, **environment):
     command = [sys.executable, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def assert_figure(path):
+    """A PNG file with something drawn in it."""
+    with Image.open(path) as picture:
+        assert picture.format == "PNG" and picture.width > 400 and len(picture.convert("RGB").getcolors(1 << 24)) > 20
 
 
 def not_ignoring_ctrl_c():

@@ -152,8 +152,6 @@ def test_parameters_that_make_no_network_are_refused(tmp_path, change, what):
     assert what in str(error.value) and "p.npy: " in str(error.value)
 
 
-# ------------------------------------------------------------------------------------------------------- data
-
 # ------------------------------------------------------------------------------------------------ exported networks
 
 def export(path, parameters):
@@ -222,6 +220,8 @@ def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
     with pytest.raises(nn.InputError, match="is compressed"):
         nn.load_parameters(tmp_path / "bomb.npz", 10**8)
 
+
+# ------------------------------------------------------------------------------------------------------- data
 
 @pytest.mark.parametrize("shape", [(20,), (20, 1), (1, 20)])
 def test_labels_of_all_three_shapes_are_read(tmp_path, shape):

@@ -17,15 +17,9 @@ import prun_mask
 import prun_parameters
 import pruning
 
-from .conftest import ROOT, fail, run, succeed, write_data
+from .conftest import ROOT, assert_figure, fail, run, succeed, write_data
 
 SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py")
-
-
-def assert_figure(path):
-    """A PNG file with something drawn in it."""
-    with Image.open(path) as picture:
-        assert picture.format == "PNG" and picture.width > 400 and len(picture.convert("RGB").getcolors(1 << 24)) > 20
 
 
 @pytest.fixture(scope="module")
