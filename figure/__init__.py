@@ -60,13 +60,18 @@ def in_parallel(run, jobs, unit="runs"):
     Each process has one thread, because the number of threads changes the rounding: so the results do not depend on
     how many cores there are.
     """
+    before = dict(os.environ)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
-    # Ctrl-C is for this process alone, which then ends the others.
-    executor = concurrent.futures.ProcessPoolExecutor(
-        min(len(jobs), os.cpu_count()), multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    executor = concurrent.futures.ProcessPoolExecutor(min(len(jobs), cores, 61),  # 61 is the most on Windows
+                                                      multiprocessing.get_context("spawn"))
+    # The new processes inherit that Ctrl-C is ignored: it is for this one alone, which then ends them.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return list(tqdm(executor.map(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
+        results = executor.map(run, jobs)  # starts the processes
+        signal.signal(signal.SIGINT, handler)
+        return list(tqdm(results, total=len(jobs), unit=f" {unit}", disable=None))
     except BaseException as error:
         for process in multiprocessing.active_children():
             process.terminate()
@@ -74,4 +79,7 @@ def in_parallel(run, jobs, unit="runs"):
             raise nn.InputError("a process was killed, perhaps because the memory is full") from error
         raise
     finally:
+        signal.signal(signal.SIGINT, handler)
+        os.environ.clear()
+        os.environ.update(before)
         executor.shutdown(cancel_futures=True)

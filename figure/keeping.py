@@ -16,6 +16,7 @@ import nn_main
 import prun_mask
 import pruning
 
+LEARNED = 0.6  # a network whose cost is below this has learned something; saying 0.40 of everything costs 0.67
 NEW_SEED = 1000  # is added to the network's own
 # Which weights are trained, for how many iterations, at which learning rate, and whether in the masks.
 CASES = {"surviving weights, not retrained": ("surviving", 0, 0, True),
@@ -55,12 +56,13 @@ def main(argv=None):
     options = parser.parse_args(argv)
     networks = figure.trained_networks(options.data)
     values = np.array(figure.in_parallel(functools.partial(run, options.data), list(networks.items())))
-    print("| | iterations | training accuracy, median (range) | test accuracy, median (range) |")
-    print("| --- | ---: | ---: | ---: |")
+    print(f"| | iterations | learned, of {len(networks)} | training accuracy, median (range) | test accuracy, median (range) |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     rows = {"unpruned": nn_main.ITERATIONS, **{name: iterations for name, (_, iterations, _, _) in CASES.items()}}
     for (name, iterations), of_seeds in zip(rows.items(), values.transpose(1, 2, 0)):
         accuracies = (f"{np.median(accuracy):.2f} % ({accuracy.min():.2f} to {accuracy.max():.2f})" for accuracy in of_seeds[1:])
-        print(f"| {name} | {iterations} | {' | '.join(accuracies)} |")
+        learned = np.count_nonzero(of_seeds[0] < LEARNED)
+        print(f"| {name} | {iterations} | {learned} | {' | '.join(accuracies)} |")
     return 0
 
 

@@ -75,8 +75,9 @@ def report(name, runs, Y):
         print(f"{what}, training / test accuracy: " + ", ".join(
             f"{train:.2f} / {test:.2f} % in {count}" for (train, test), count in zip(kinds, counts)))
     steps = [step for step in map(collapse, values) if step is not None]
+    returned = sum(of_run[:, 3].any() and not of_run[-1, 3] for of_run in values)
     print(f"judge all pictures alike to the end: {len(steps)}" + "".join(
-        f", {steps.count(step)} of them from step {step} on" for step in sorted(set(steps))))
+        f", {steps.count(step)} of them from step {step} on" for step in sorted(set(steps))) + f"; some time, and return: {returned}")
     # At the output, a picture of a car has the gradient -(1 - A) times A / (A + 1e-5); without the 1e-5, -(1 - A).
     ends = [(AL[0, Y[0] == 1], of_run[-1, 0]) for _, _, of_run, AL in runs if collapse(of_run) is not None]
     costs = [cost for A, cost in ends if A.max() < 1e-5]
@@ -117,7 +118,7 @@ def draw(results, original, path, show=False):
             training.plot(costs, **style)
             retraining.plot(np.arange(1, len(retraining_costs) + 1) / pruning.ITERATIONS, retraining_costs, **style)
         training.set(title=f"training, {len(runs)} runs", xlabel="iteration", xlim=(0, len(costs)), ylabel=f"{name}\n\ncost")
-        retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning step", xlim=(0, pruning.STEPS))
+        retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning steps done", xlim=(0, pruning.STEPS))
         accuracies = np.array([values[-1, 1:3] for _, _, values, _ in runs]).T
         histogram.hist(list(accuracies), bins=np.arange(52.5, 105, 5), label=["training", "test"], color=["C0", "C1"])
         histogram.set(title=f"after step {pruning.STEPS}", xlabel="accuracy (%), in bins of 5", ylabel="runs", ylim=(0, 1.25 * len(runs)))
@@ -134,6 +135,7 @@ def draw(results, original, path, show=False):
     for axes in with_costs:
         axes.set_yscale("log")
         axes.grid(alpha=0.3)
+    drawing.suptitle("colour: how far the start is off, from 0 (dark) to 1e-12 (light)", fontsize=9)
     nn.save_figure(drawing, path, show)
 
 

@@ -33,6 +33,17 @@ def prune_alone(data, parameters, name):
     return np.array(values)
 
 
+def where_lost(values):
+    """Say from which share on a layer alone loses more than LOST points; values: what `prune_alone` returned."""
+    share, train_accuracy = values[:, 0], values[:, 2]
+    lost = train_accuracy < train_accuracy[0] - LOST
+    if not lost.any():
+        return f"never are more than {LOST} points of training accuracy lost"
+    after = np.flatnonzero(~lost)[-1] + 1
+    for_good = f"for good from {share[after]:.1f} %" if after < len(share) else "not for good"
+    return f"more than {LOST} points of training accuracy are lost first at {share[lost][0]:.1f} %, {for_good}"
+
+
 def draw(curves, path, show=False):
     """Draw cost and training accuracy; curves: a dict from a label to what `prune_alone` returned."""
     plt = nn.pyplot(show)
@@ -57,14 +68,7 @@ def main(argv=None):
     for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
         curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
     for label, values in curves.items():
-        share, train_accuracy = values[:, 0], values[:, 2]
-        lost = train_accuracy < train_accuracy[0] - LOST
-        if lost.any():
-            after = np.flatnonzero(~lost)[-1] + 1
-            for_good = f"for good from {share[after]:.1f} %" if after < len(share) else "not for good"
-            print(f"{label}: more than {LOST} points of training accuracy are lost first at {share[lost][0]:.1f} %, {for_good}")
-        else:
-            print(f"{label}: never are more than {LOST} points of training accuracy lost")
+        print(f"{label}: {where_lost(values)}")
     draw(curves, f"{options.figures}/sensitivity.png", options.show)
     return 0
 

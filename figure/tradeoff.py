@@ -53,6 +53,25 @@ def run(data_file, job):
     return {way: np.array(values) for way, values in points.items()}
 
 
+def changes_of(results, before):
+    """What `run` returned, as changes of the accuracies before it: a dict from a way to an array (seeds, points, 3)."""
+    changes = {}
+    for points, accuracies in zip(results, before):
+        for way, values in points.items():
+            changes.setdefault(way, []).append(np.column_stack([values[:, 0], values[:, 1:] - accuracies]))
+    return {way: np.array(values) for way, values in changes.items()}
+
+
+def print_changes(changes):
+    """Print, for the training and for the test pictures, the median of the seeds and their range, as tables."""
+    for k, part in enumerate(("training", "test"), start=1):
+        print(f"\n| change of the {part} accuracy | {' | '.join(f'{degree} %' for degree in (0, *DEGREES))} |")
+        print("| --- |" + " ---: |" * (1 + len(DEGREES)))
+        for way, values in changes.items():
+            nearest = [values[:, np.argmin(np.abs(values[0, :, 0] - degree)), k] for degree in (0, *DEGREES)]
+            print(f"| {way} | {' | '.join(f'{np.median(at):.1f} ({at.min():.1f} to {at.max():.1f})' for at in nearest)} |")
+
+
 def draw(changes, path, show=False):
     """Draw how the accuracy changes; changes: a dict from a way to an array of shape (seeds, points, 3), degree and changes."""
     plt = nn.pyplot(show)
@@ -85,18 +104,8 @@ def main(argv=None):
     before = [pruning.judge(data, network)[1:] for network in networks]
     jobs = [(network, kind) for kind in PENALTIES for network in networks]  # L1 first, which takes longest
     results = figure.in_parallel(functools.partial(run, options.data), jobs)
-    changes = {}
-    for points, accuracies in zip(results, 2 * before):
-        for way, values in points.items():
-            values[:, 1:] -= accuracies
-            changes.setdefault(way, []).append(values)
-    changes = {way: np.array(values) for way, values in changes.items()}
-    for k, part in enumerate(("training", "test"), start=1):
-        print(f"\n| change of the {part} accuracy | {' | '.join(f'{degree} %' for degree in (0, *DEGREES))} |")
-        print("| --- |" + " ---: |" * (1 + len(DEGREES)))
-        for way, values in changes.items():
-            nearest = [values[:, np.argmin(np.abs(values[0, :, 0] - degree)), k] for degree in (0, *DEGREES)]
-            print(f"| {way} | {' | '.join(f'{np.median(at):.1f} ({at.min():.1f} to {at.max():.1f})' for at in nearest)} |")
+    changes = changes_of(results, len(PENALTIES) * before)
+    print_changes(changes)
     draw(changes, f"{options.figures}/tradeoff.png", options.show)
     return 0
 

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -17,18 +18,22 @@ import prun_mask
 import pruning
 from figure import delta, far, keeping, roundings, sensitivity, tradeoff, weights
 
-from .conftest import ROOT, fail, not_ignoring_ctrl_c, succeed
-from .test_scripts import assert_figure
+from .conftest import ROOT, assert_figure, fail, not_ignoring_ctrl_c, succeed
 
 WITH_FIGURE = ("delta", "far", "network", "roundings", "sensitivity", "tradeoff", "weights")
 STUDIES = (*WITH_FIGURE, "keeping")
+
+
+def there_and_back(value):
+    """As what goes to another process does."""
+    return pickle.loads(pickle.dumps(value))
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """All studies with few seeds, iterations and steps, and in this process, which alone knows of it."""
     monkeypatch.setattr(figure, "SEEDS", (1, 3))
-    monkeypatch.setattr(figure, "in_parallel", lambda run, jobs, unit="": [run(job) for job in jobs])
+    monkeypatch.setattr(figure, "in_parallel", lambda run, jobs, unit="": [there_and_back(run)(there_and_back(job)) for job in jobs])
     monkeypatch.setattr(nn_main, "ITERATIONS", 40)
     monkeypatch.setattr(pruning, "STEPS", 3)
     monkeypatch.setattr(far, "CASES", {case: (names, percent, 4) for case, (names, percent, _) in far.CASES.items()})
@@ -83,13 +88,18 @@ def threads_and_square(number):
 
 def test_parallel_runs_keep_their_order_and_have_one_thread_each(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     results = figure.in_parallel(threads_and_square, range(9))
     assert [square for _, _, square in results] == [i**2 for i in range(9)]
     assert all(threads == "1" and process != os.getpid() for threads, process, _ in results)
+    handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(nn.InputError, match="below 0"):
         figure.in_parallel(threads_and_square, [1, -1, 2])
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "7" and "OMP_NUM_THREADS" not in os.environ
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_process_that_is_killed_is_one_line():
     with pytest.raises(nn.InputError, match="a process was killed, perhaps because the memory is full"):
         figure.in_parallel(kill_itself, [1, 2, 3])
@@ -107,13 +117,16 @@ def test_networks_that_do_not_belong_together_are_refused(small_data, networks, 
         assert line == f"{study}.py: {tmp_path}/other.npy: is not {tmp_path}/before.npy pruned, its layers are of other sizes"
 
 
-def test_ctrl_c_ends_a_study_in_one_line(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("seconds", [0.3, 4])  # while the processes start, and while they work
+def test_ctrl_c_ends_a_study_in_one_line(seconds, tmp_path):
+    # A terminal sends it to all processes of the group.
     code = ("import os, signal, sys, threading\nimport figure.far\nif __name__ == '__main__':\n"
-            "    threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+            f"    threading.Timer({seconds}, os.killpg, (os.getpid(), signal.SIGINT)).start()\n"
             "    sys.argv[0] = 'far.py'\n    sys.exit(figure.far.main())\n")
     (tmp_path / "study.py").write_text(code)
     process = subprocess.run([sys.executable, tmp_path / "study.py"], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                             capture_output=True, text=True, timeout=60, preexec_fn=not_ignoring_ctrl_c)
+                             capture_output=True, text=True, timeout=60, preexec_fn=not_ignoring_ctrl_c, start_new_session=True)
     assert (process.returncode, process.stderr) == (130, "far.py: interrupted\n")
 
 
@@ -224,12 +237,49 @@ def test_tradeoff_trains_and_retrains_with_its_penalty(quick, small_data):
     assert tuple(points["L2, iterative pruning and retraining"][-1]) == (prun_mask.degree(held), *pruning.judge(data, held)[1:])
 
 
+def test_tradeoff_prints_changes_from_before_the_penalty(monkeypatch, capsys):
+    monkeypatch.setattr(tradeoff, "DEGREES", (50,))
+    points = [{"way": np.array([[0.0, 90, 80], [50.2, 70 + k, 60]])} for k in (0, 4, 1)]
+    changes = tradeoff.changes_of(points, [(100, 80), (90, 70), (95, 90)])
+    tradeoff.print_changes(changes)
+    assert [line for line in capsys.readouterr().out.splitlines() if "way" in line] == [
+        "| way | -5.0 (-10.0 to 0.0) | -24.0 (-30.0 to -16.0) |", "| way | 0.0 (-10.0 to 10.0) | -20.0 (-30.0 to -10.0) |"]
+
+
+@pytest.mark.parametrize("accuracies, words", [
+    ([100, 96, 95], "never are more than 5 points of training accuracy lost"),
+    ([100, 94, 90], "more than 5 points of training accuracy are lost first at 10.0 %, for good from 10.0 %"),
+    ([100, 94, 96, 90], "more than 5 points of training accuracy are lost first at 10.0 %, for good from 30.0 %"),
+    ([100, 94, 99], "more than 5 points of training accuracy are lost first at 10.0 %, not for good")])
+def test_sensitivity_says_where_accuracy_is_lost(accuracies, words):
+    values = np.array([(10 * i, 0, accuracy, 0) for i, accuracy in enumerate(accuracies)])
+    assert sensitivity.where_lost(values) == words
+
+
+def test_far_prints_how_far_it_goes(monkeypatch, capsys):
+    monkeypatch.setattr(figure, "SEEDS", (7, 8, 9))
+    runs = np.array([[(0, 0.1, 99, 80, 9, 8), (5, 0.2, 98, 70, 8, 7), (9, 1.5, 90, 60, 7, 6), (12, 0.2, 97 - k, 65 + k, 6, 5)]
+                     for k in (0, 1, 5)])
+    far.print_runs("case", runs)
+    far.print_medians("case", runs, [0, 3])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].split() == "7 99.00 / 80.00 97.00 / 65.00 at 12.000 % 6-5 5.000 12.000 1.50".split()
+    assert lines[4].split()[-3:] == ["5.000", "5.000", "1.50"]
+    assert lines[-1] == "| 12.000 % | 6-5 | 96.00 % (92.00 to 97.00) | 66.00 % (65.00 to 70.00) |"
+
+
 def test_keeping_compares_at_the_same_masks(quick, small_data, monkeypatch):
     seen = []
     plain = nn.gradient_descent
     monkeypatch.setattr(nn, "gradient_descent", lambda *arguments, **named: seen.append(arguments) or plain(*arguments, **named))
     start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
-    assert keeping.run(small_data, (1, start)).shape == (6, 3)
+    data = nn.load_data(small_data)
+    values = keeping.run(small_data, (1, start))
+    assert values.shape == (6, 3) and tuple(values[0]) == pruning.judge(data, start)
+    trained = [plain(*arguments, gram=nn.GramMatrices(data[0]))[0] for arguments in seen[2:]]
+    for row, network in zip((2, 3, 4, 5), trained):
+        assert values[row] == pytest.approx(pruning.judge(data, network), abs=1e-9)
+    assert values[1] == pytest.approx(pruning.judge(data, seen[2][2]), abs=1e-9)
     assert len(seen) == 2 + 4  # two whole steps, and the last in the four cases that train
     (_, _, kept, *how, masks), (_, _, new, *new_how, new_masks), (_, _, longer, *_, longer_masks), (_, _, dense, *_, none) = seen[2:]
     assert how == new_how == [0.005, 30]
@@ -253,13 +303,20 @@ def test_delta_grows_from_step_to_step(quick, small_data):
 
 def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):
     start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 3)
-    nn.save_parameters(tmp_path / "a.npy", start, [])
-    left = np.abs(start["W1"]) > np.sort(np.abs(start["W1"]), axis=None)[-101]
-    nn.save_parameters(tmp_path / "b.npy", {**start, "W1": start["W1"] * left}, [])
+    trained = {**start, "W1": start["W1"] + np.random.RandomState(0).randn(5, 144) * 0.1}
+    left = np.abs(trained["W1"]) > 0.25
+    nn.save_parameters(tmp_path / "a.npy", trained, [])
+    nn.save_parameters(tmp_path / "b.npy", {**trained, "W1": trained["W1"] * left}, [])
     text = succeed("-m", "figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
                    tmp_path / "b.npy", "--seed", 3, "--figures", tmp_path)
-    assert text.count("of the 100 connections of layer 1 that are left, 100 are among the 100 largest") == 2
-    assert "training changed a weight by 0.0000 (median)" in text
+    number = left.sum()
+    largest_at_start = np.argsort(-np.abs(start["W1"]), axis=None)[:number]
+    counted = left.ravel()[largest_at_start].sum()
+    assert 10 < counted < number - 10
+    assert f"of the {number} connections of layer 1 that are left, {counted} are among the {number} largest before training" in text
+    assert f"of the {number} connections of layer 1 that are left, {number} are among the {number} largest after training" in text
+    changed = np.median(np.abs(trained["W1"] - start["W1"]))
+    assert f"training changed a weight by {changed:.4f} (median)" in text
 
 
 def test_weights_as_pictures():
