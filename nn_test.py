@@ -94,7 +94,7 @@ def draw_photos(paths, photos, lines, title, path, show=False):
     for axes in grid.flat:
         axes.axis("off")
     for i, axes in enumerate(grid.flat[:drawn]):
-        axes.imshow(photos[i])
+        axes.imshow(photos[i], interpolation="nearest")  # as the network sees it, pixel by pixel
         axes.axis("on")
         axes.set(xticks=[], yticks=[])
         wrong = any(network[i][1] for network in lines)
