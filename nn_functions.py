@@ -70,13 +70,19 @@ def _open_data(path):
     """Open an HDF5 file to read; what goes wrong meanwhile becomes an InputError that names it."""
     with open(path, "rb"):  # a missing file is an OSError; h5py's own message for it is several lines long
         pass
+    with _reading(path, "an HDF5 file"), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _reading(path, kind):
+    """What goes wrong in reading a file becomes an InputError that names it; kind: what the file should be, as "a .npy file"."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # a damaged file can make h5py raise nearly anything
-        raise InputError(f"{path}: not an HDF5 file, or a damaged one ({describe(error)})") from error
+    except Exception as error:  # damaged bytes can make the readers raise nearly anything
+        raise InputError(f"{path}: not {kind}, or a damaged one ({describe(error)})") from error
 
 
 def _stored(file, name):
@@ -179,6 +185,11 @@ def natural_order(name):
 def number_of_layers(parameters):
     """L, the number of layers: the parameters are a W and a b for each."""
     return len(parameters) // 2
+
+
+def sizes_of_layers(parameters):
+    """n_x, then the number of units of each layer, for example [10800, 5, 4, 3, 2, 1]."""
+    return [parameters["W1"].shape[1], *(len(parameters[f"b{l}"]) for l in range(1, number_of_layers(parameters) + 1))]
 
 
 def initialize_parameters(layer_sizes, seed):
@@ -603,9 +614,9 @@ def export_parameters(path, parameters):
     if not np.isfinite(weights).all():
         raise InputError(f"{path}: cannot be written, a weight is too large for float32")
     content = io.BytesIO()
-    sizes = [parameters["W1"].shape[1], *(len(parameters[f"b{l}"]) for l in range(1, L + 1))]
-    np.savez(content, layers=np.array(sizes, np.int64), connections=np.packbits(weights != 0),
-             weights=weights[weights != 0], biases=np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, L + 1)]).astype(np.float64))
+    biases = np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, L + 1)])
+    np.savez(content, layers=np.array(sizes_of_layers(parameters), np.int64), connections=np.packbits(weights != 0),
+             weights=weights[weights != 0], biases=biases.astype(np.float64))
     if path is not None:
         write_whole(path, lambda file: file.write(content.getbuffer()))
     return len(content.getbuffer())
@@ -617,7 +628,7 @@ def _load_exported(path):
     Not with np.load, which would make room for whatever size a damaged or lying file declares. As nothing in the file is
     compressed and each weight takes a bit, the network is at most 64 times as large as the file.
     """
-    try:
+    with _reading(path, "an exported network"):
         with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's, of headers that Python 2 wrote
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
@@ -641,10 +652,6 @@ def _load_exported(path):
             b, biases = np.split(biases, [rows])
             parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
         return parameters
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # damaged bytes can make the readers raise nearly anything
-        raise InputError(f"{path}: not an exported network, or a damaged one ({describe(error)})") from error
 
 
 def _vector(content, dtype):
@@ -677,7 +684,7 @@ def load_dict(path):
     with open(path, "rb") as file:
         content = io.BytesIO(file.read())
     size = len(content.getbuffer())
-    try:
+    with _reading(path, "a .npy file"):
         version = np.lib.format.read_magic(content)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, _, dtype = read_header[version](content)
@@ -686,10 +693,6 @@ def load_dict(path):
         values = _Builder(size).build(_run_pickle(content.read()), outermost=True)
         if not isinstance(values, dict):
             raise InputError(f"holds a {type(values).__name__}, not a dict")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # damaged bytes can make the readers raise nearly anything
-        raise InputError(f"{path}: not a .npy file, or a damaged one ({describe(error)})") from error
     return values
 
 

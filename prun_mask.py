@@ -71,7 +71,11 @@ def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
 
     A layer that would be emptied keeps its strongest connection, or no picture could reach the output.
     """
-    limits = thresholds(parameters, amount, criterion, unpruned)
+    return masks_above(parameters, thresholds(parameters, amount, criterion, unpruned))
+
+
+def masks_above(parameters, limits):
+    """The masks that thresholds give, see `prune_masks`; limits: what `thresholds` returned."""
     masks = {name: np.abs(parameters[name]) > limit for name, limit in limits.items()}
     for name in emptied_layers(parameters, limits):
         masks[name].flat[np.abs(parameters[name]).argmax()] = True

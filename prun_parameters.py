@@ -54,10 +54,10 @@ def print_layer_table(rows):
 def print_compact(parameters, X):
     """Say what is left when the neurons that no longer reach the output are taken out, and that nothing else changes."""
     pixels, small = prun_mask.compact(parameters)
-    sizes = [len(pixels), *(len(small[f"b{l}"]) for l in range(1, nn.number_of_layers(small) + 1))]
     difference = max(1e-12, np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max())
     colours = np.isin(np.arange(len(X)), pixels).reshape(-1, 3)
-    print(f"compact: {' -> '.join(map(str, sizes))}, the same outputs to {difference:.0e}; {len(X) - len(pixels)} of {len(X)} "
+    sizes = " -> ".join(map(str, nn.sizes_of_layers(small)))
+    print(f"compact: {sizes}, the same outputs to {difference:.0e}; {len(X) - len(pixels)} of {len(X)} "
           f"inputs are never looked at,\nand {(~colours.any(axis=1)).sum()} of {len(colours)} pixels in none of their colours")
 
 

@@ -198,7 +198,7 @@ def masks_of_step(step, parameters, unpruned, options):
     limits = prun_mask.thresholds(parameters, amount, options.criterion, unpruned)
     said = [f"step {step} would empty {name}: its last connection is kept"
             for name in prun_mask.emptied_layers(parameters, limits) if np.count_nonzero(parameters[name]) > 1]
-    masks = prun_mask.prune_masks(parameters, amount, options.criterion, unpruned)
+    masks = prun_mask.masks_above(parameters, limits)
     if options.steps is None and all(np.array_equal(mask, parameters[name] != 0) for name, mask in masks.items()):
         # With --delta a later step may find something, as long as the amount does grow.
         if amount == amount_of_step(options, step + 1) or all(mask.sum() <= 1 for mask in masks.values()):
@@ -254,12 +254,11 @@ def main(argv=None):
     print(line("unpruned", degree, "", "", train_accuracy, test_accuracy, cost))
     if kept:
         print(f"steps 1 to {kept} were done before")
-    step = kept
     with tqdm(total=options.steps and options.steps * options.iterations, initial=kept * options.iterations,
               unit=" iterations", disable=None) as bar:
         try:
             while not is_over(record, train_accuracy, options):
-                step += 1
+                step = len(record["degree"]) + 1
                 start = bar.n
                 masks, said = masks_of_step(step, parameters, unpruned, options)
                 for words in said:
@@ -278,8 +277,8 @@ def main(argv=None):
         report_tolerance(record, train_accuracy, options)
     if not record["degree"]:
         return 0
-    print(f"After step {len(record['degree'])}, {record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the training pictures "
-          f"{record['train_accuracy'][-1]:.2f} % (unpruned {train_accuracy:.2f} %),\n"
+    print(f"After step {len(record['degree'])}, {record['degree'][-1]:.3f} % of the weights are pruned; accuracy on the "
+          f"training pictures {record['train_accuracy'][-1]:.2f} % (unpruned {train_accuracy:.2f} %),\n"
           f"on the test pictures {record['test_accuracy'][-1]:.2f} % (unpruned {test_accuracy:.2f} %)")
     print(f"networks saved: {options.out}/prun_parameter")
     draw_record(record, first_line, f"{options.figures}/degree_costs.png", options.show)

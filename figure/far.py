@@ -98,9 +98,14 @@ def draw(values, path, show=False):
 
 @nn.exit_status
 def main(argv=None):
-    options = figure.make_parser(__doc__.splitlines()[0]).parse_args(argv)
+    parser = figure.make_parser(__doc__.splitlines()[0])
+    parser.add_argument("--perturbation", type=nn.number_from_zero, default=0.0, metavar="SIZE",
+                        help="is added to the first bias of each trained network, to see whether rounding decides")
+    options = parser.parse_args(argv)
     nn.make_folder(options.figures)
     networks = figure.trained_networks(options.data)
+    for network in networks.values():
+        network["b1"][0] += options.perturbation
     jobs = [(network, case) for case in CASES for network in networks.values()]
     results = iter(figure.in_parallel(functools.partial(run, options.data), jobs))
     values = {case: np.array(list(itertools.islice(results, len(networks)))) for case in CASES}

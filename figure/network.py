@@ -26,13 +26,13 @@ def positions(number):
 def draw_connections(axes, W, l, largest):
     """Draw a layer's connections, those that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
     to, come_from = np.nonzero(W)
-    if l == 1:
+    many = l == 1  # so many that only some, thin and pale, can be told apart
+    if many:
         to, come_from = to[come_from % EVERY == 0], come_from[come_from % EVERY == 0]
     weights = W[to, come_from]
     ends = [np.column_stack([np.full(weights.size, x), positions(number)[units]])
             for x, number, units in ((l - 1, W.shape[1], come_from), (l, W.shape[0], to))]
     strength = np.abs(weights) / largest
-    many = l == 1  # so many that only thin and pale lines can be told apart
     colours = to_rgba_array(np.where(weights > 0, BLUE, RED))
     colours[:, 3] = 0.5 * strength if many else 0.3 + 0.7 * strength
     axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.3 if many else 0.4 + 4 * strength,
@@ -41,7 +41,7 @@ def draw_connections(axes, W, l, largest):
 
 def draw_network(axes, parameters, largest, title):
     """Draw a network, its layers from left to right; largest: a dict {"W1": float, ...}, see `draw_connections`."""
-    sizes = [parameters["W1"].shape[1]] + [len(parameters[f"b{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1)]
+    sizes = nn.sizes_of_layers(parameters)
     for l, size in enumerate(sizes):
         if l:
             W = parameters[f"W{l}"]

@@ -33,7 +33,7 @@ def draw(W_start, W_before, W_after, shape, path, show=False):
             "after": W_after, "after - start": (W_after - W_start) * left}
     drawing = plt.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
     above, below = drawing.subfigures(2, height_ratios=(3, 0.3 + 1.35 * len(rows)))
-    limit = np.abs(W_before).max()
+    limit = max(np.abs(W_before).max(), np.abs(W_after).max())
     panels = above.subplots(1, 2, sharex=True)
     for axes, W, title in zip(panels, (W_before, W_after[left]), ("before pruning", "after pruning and retraining")):
         axes.hist(W.ravel(), bins=BINS, range=(-limit, limit))

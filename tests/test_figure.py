@@ -256,6 +256,20 @@ def test_sensitivity_says_where_accuracy_is_lost(accuracies, words):
     assert sensitivity.where_lost(values) == words
 
 
+def test_far_perturbs_the_first_bias_of_each_network(quick, small_data, monkeypatch):
+    seen = []
+    monkeypatch.setattr(far, "print_runs", lambda *arguments: None)
+    monkeypatch.setattr(figure, "in_parallel", lambda run, jobs, unit="": [seen.append(job) or run(job) for job in jobs])
+    for size in (0, 0.25):
+        assert far.main(["--data", str(small_data), "--figures", str(small_data.parent), "--perturbation", str(size)]) == 0
+    networks = [job[0] for job in seen if isinstance(job, tuple)]
+    half = len(networks) // 2
+    for whole, perturbed in zip(networks[:half], networks[half:]):
+        assert perturbed["b1"][0] == whole["b1"][0] + 0.25 and np.array_equal(perturbed["b1"][1:], whole["b1"][1:])
+        assert all(np.array_equal(perturbed[name], whole[name]) for name in whole if name != "b1")
+    assert half == 6
+
+
 def test_far_prints_how_far_it_goes(monkeypatch, capsys):
     monkeypatch.setattr(figure, "SEEDS", (7, 8, 9))
     runs = np.array([[(0, 0.1, 99, 80, 9, 8), (5, 0.2, 98, 70, 8, 7), (9, 1.5, 90, 60, 7, 6), (12, 0.2, 97 - k, 65 + k, 6, 5)]
@@ -317,6 +331,16 @@ def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):
     assert f"of the {number} connections of layer 1 that are left, {number} are among the {number} largest after training" in text
     changed = np.median(np.abs(trained["W1"] - start["W1"]))
     assert f"training changed a weight by {changed:.4f} (median)" in text
+
+
+def test_weights_of_any_size_are_in_the_histograms(monkeypatch):
+    figures = []
+    monkeypatch.setattr(nn, "save_figure", lambda drawing, path, show: figures.append(drawing))
+    before = np.random.RandomState(0).randn(2, 36)
+    after = before * (np.abs(before) > 1) * 1.5  # retraining made them larger than any before
+    weights.draw(before, before, after, (3, 4, 3), "path")
+    for axes, number in zip(figures[0].subfigs[0].axes, (72, np.count_nonzero(after))):
+        assert sum(bar.get_height() for bar in axes.patches) == number
 
 
 def test_weights_as_pictures():
