@@ -1,4 +1,4 @@
-"""Masks: which connections and which neurons stay, and what share of them is gone.
+"""Masks: which connections and which neurons stay, and what share of them is pruned.
 
 A mask is a bool array of the shape of a weight matrix, True where the connection stays. The masks of a network are a
 dict {"W1": mask, ...} for every layer but the last, which is never pruned; neither are biases. The paper (Han et al.,
@@ -12,8 +12,9 @@ import sys
 import numpy as np
 
 import nn_functions as nn
+from datasets import user_input
 
-CRITERIA = ("percentile", "std", "global")  # see `thresholds`
+CRITERIA = ("percentile", "std", "global")  # see `layer_thresholds`
 
 EXAMPLE_SHAPE = (4, 5)
 EXAMPLE_PERCENT = 20
@@ -23,10 +24,10 @@ EXAMPLE_ROUNDS = 9
 def threshold(W, percent):
     """The magnitude up to which weights are pruned: a percentile of the magnitudes of the weights that are not 0.
 
-    Where W has more than one zero, a single 0 is counted with them, as in the original experiment. (It is why a layer
-    of few weights is left alone in the end: the percentile then lies between that 0 and the smallest weight.)
+    Where W has more than one zero, a single 0 is counted with them, as in the original experiment. (That is why a layer
+    of few weights is no longer pruned at the end: the percentile then lies between that 0 and the smallest weight.)
 
-    W : ndarray; percent : from 0 to 100, of which NumPy's `percentile` interpolates linearly
+    W : ndarray; percent : from 0 to 100; the percentile is NumPy's, which interpolates linearly
     """
     magnitudes = np.abs(W[W != 0])
     if W.size - magnitudes.size > 1:
@@ -44,42 +45,45 @@ def pruned_layers(parameters):
     return [f"W{l}" for l in range(1, nn.number_of_layers(parameters))]
 
 
-def thresholds(parameters, amount, criterion="percentile", unpruned=None):
-    """The threshold of each layer that is pruned, a dict {"W1": float, ...}, by one of three criteria.
+def layer_thresholds(parameters, amount, criterion="percentile", unpruned=None):
+    """The threshold of each layer that is pruned, a dict {"W1": float, ...}.
 
-    "percentile" : each layer's own percentile, the original experiment's criterion; `amount` is in percent
-    "global" : one percentile over all these layers together, so that they compete; `amount` is in percent
-    "std" : `amount` times the standard deviation of the layer's weights in `unpruned`, the parameters of the network
-        before it was pruned (section 5 of the paper, where the factor is called quality parameter)
+    criterion : one of
+        "percentile", the original experiment's: each layer has its own threshold, which prunes `amount` percent of it;
+        "global": all layers together have one threshold, which prunes `amount` percent of them;
+        "std", the paper's (section 4): each layer's threshold is `amount`, called quality parameter there, times the
+        standard deviation of the layer's weights in `unpruned`, the parameters of the network before it was pruned
     """
     names = pruned_layers(parameters)
     if criterion == "percentile":
         return {name: threshold(parameters[name], amount) for name in names}
     if criterion == "global":
-        together = np.concatenate([np.zeros(0), *(parameters[name].ravel() for name in names)])
-        return dict.fromkeys(names, threshold(together, amount))
+        all_weights = np.concatenate([np.zeros(0), *(parameters[name].ravel() for name in names)])
+        return dict.fromkeys(names, threshold(all_weights, amount))
     return {name: amount * unpruned[name].std() for name in names}
 
 
-def emptied_layers(parameters, limits):
-    """The names of the layers that thresholds would empty, ["W3", ...]; limits: what `thresholds` returned."""
-    return [name for name, limit in limits.items() if 0 < np.abs(parameters[name]).max() <= limit]
+def emptied_layers(parameters, thresholds):
+    """The names of the layers that `thresholds`, a dict {"W1": float, ...}, would empty."""
+    return [name for name, value in thresholds.items() if 0 < np.abs(parameters[name]).max() <= value]
+
+
+def masks_above(parameters, thresholds):
+    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold.
+
+    A layer that would be emptied keeps its strongest connection; otherwise no picture could reach the output.
+
+    thresholds : a dict {"W1": float, ...}, see `layer_thresholds`
+    """
+    masks = {name: np.abs(parameters[name]) > value for name, value in thresholds.items()}
+    for name in emptied_layers(parameters, thresholds):
+        masks[name].flat[np.abs(parameters[name]).argmax()] = True
+    return masks
 
 
 def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
-    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold; see `thresholds`.
-
-    A layer that would be emptied keeps its strongest connection, or no picture could reach the output.
-    """
-    return masks_above(parameters, thresholds(parameters, amount, criterion, unpruned))
-
-
-def masks_above(parameters, limits):
-    """The masks that thresholds give, see `prune_masks`; limits: what `thresholds` returned."""
-    masks = {name: np.abs(parameters[name]) > limit for name, limit in limits.items()}
-    for name in emptied_layers(parameters, limits):
-        masks[name].flat[np.abs(parameters[name]).argmax()] = True
-    return masks
+    """The masks of one pruning; for the arguments see `layer_thresholds`, for the result `masks_above`."""
+    return masks_above(parameters, layer_thresholds(parameters, amount, criterion, unpruned))
 
 
 def apply_masks(parameters, masks):
@@ -96,10 +100,10 @@ def degree(parameters):
 
 
 def compact(parameters):
-    """Take out the neurons that no longer reach the output (section 3.5 of the paper), and their biases.
+    """Remove the neurons that do not reach the output any more (section 3.5 of the paper), and their biases.
 
-    A hidden unit that no connection leads to is constant, ReLU(b), and goes into the biases of the next layer; a unit or
-    pixel that no connection leads away from just goes. The result is a smaller network of the same outputs, to rounding.
+    A hidden unit without inputs is constant, ReLU(b), and is added to the biases of the next layer. A unit or pixel
+    without outputs is removed. The result is a smaller network with the same outputs, to rounding.
 
     Returns the indices of the pixels (colour values) that are left, and the parameters of the smaller network:
     predict(X[pixels], smaller) is predict(X, parameters).
@@ -112,21 +116,21 @@ def compact(parameters):
             small[f"W{l}"], small[f"b{l}"] = small[f"W{l}"][kept], small[f"b{l}"][kept]
         small[f"W{l + 1}"] = small[f"W{l + 1}"][:, kept]
 
-    for l in range(1, L):  # forwards, because a constant unit may leave the next layer's without a connection
+    for l in range(1, L):  # forwards, because without a constant unit those of the next layer may have no input left
         alive = small[f"W{l}"].any(axis=1)
-        constants = nn.relu(small[f"b{l}"][~alive], out=None)
+        constants = nn.relu(small[f"b{l}"][~alive])
         small[f"b{l + 1}"] += small[f"W{l + 1}"][:, ~alive] @ constants
         keep_units(l, alive)
-    for l in range(L - 1, 0, -1):  # backwards, because a unit that goes may have been the last that another led to
+    for l in range(L - 1, 0, -1):  # backwards, because without a unit those of the layer before may have no output left
         keep_units(l, small[f"W{l + 1}"].any(axis=0))
     pixels = np.flatnonzero(small["W1"].any(axis=0))
     keep_units(0, pixels)
     return pixels, small
 
 
-@nn.exit_status
+@user_input.exit_status
 def main(argv=None):
-    nn.ArgumentParser("Print a worked example of the mask rule on a small matrix.").parse_args(argv)
+    user_input.ArgumentParser("Print a worked example of the mask rule on a small matrix.").parse_args(argv)
 
     W = np.random.RandomState(1).randn(*EXAMPLE_SHAPE).round(3)
     print(f"A matrix of {W.size} weights. One step prunes {EXAMPLE_PERCENT} % of them, those of smallest magnitude.\n")
@@ -142,8 +146,8 @@ def main(argv=None):
     twice = np.where(np.abs(once) > limit, once, 0)
     smallest = np.abs(once[once != 0]).min()
     print(f"threshold {limit:.3f}, {(twice == 0).sum()} of {W.size} weights are 0")
-    print(f"The zeros are the smallest {EXAMPLE_PERCENT} % now, so the threshold falls below the smallest weight that is "
-          f"left,\n{smallest:.3f}, however often it is done.")
+    print(f"The zeros are the smallest {EXAMPLE_PERCENT} % now, so the threshold falls below the smallest weight that "
+          f"is left,\n{smallest:.3f}, however often it is done.")
 
     print(f"\nWith the zeros left out (a single one is counted), {EXAMPLE_ROUNDS} times:")
     print("round  threshold  weights that are 0")

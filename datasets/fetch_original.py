@@ -1,7 +1,7 @@
 """Download the original experiment's data set: `python -m datasets.fetch_original`.
 
-It has no licence, so it is not in this repository. The download is kept only if it is the very file, by its git blob id:
-the SHA-1 of "blob", its size, a zero byte and its content.
+It has no licence, so it is not in this repository. The download is kept only if it is the very file, by its git blob
+id: the SHA-1 of "blob", its size, a zero byte and its content.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ import urllib.request
 
 from tqdm import tqdm
 
-import nn_functions as nn
+from datasets import user_input
+from datasets.files import write_atomically
+from datasets.user_input import InputError, describe
 
 URL = "https://raw.githubusercontent.com/luserli/pruning/1416c96/datasets/carvnocar.h5"
 BLOB = "9977133048bc02b5202a71d8f61533e9e248c63f"
@@ -22,14 +24,13 @@ TIMEOUT = 30  # seconds without an answer
 LARGEST = 100_000_000  # bytes; the file is far smaller, and what is larger need not be read to its end
 CHUNK = 1 << 16  # bytes
 
-NEXT = """\
-To train and prune on it at the original's step sizes:
+NEXT = """To train and prune on it at the original's step sizes:
 
-    python nn_main.py --data {out} --learning-rate 0.035 --iterations 4000 --out {folder} --figures {folder}
-    python pruning.py --data {out} --parameters {folder}/parameters.npy --learning-rate 0.05 --out {folder} --figures {folder}
+    python nn_main.py --data {out} {folders} --learning-rate 0.035 --iterations 4000
+    python pruning.py --data {out} --parameters {folder}/parameters.npy {folders} --learning-rate 0.05
 
-The first cost must be 0.71261024, and the costs follow the published ones up to their first jump, at iteration 1625. From
-there on rounding decides, which differs from processor to processor: README.md says why."""
+The first cost must be 0.71261024, and the costs follow the published ones up to their first jump, at iteration 1625.
+From there on rounding decides, which differs from processor to processor: README.md says why."""
 
 
 def download(url, timeout):
@@ -44,20 +45,20 @@ def download(url, timeout):
                     content += chunk
                     bar.update(len(chunk))
                     if len(content) > LARGEST:
-                        raise nn.InputError(f"{url}: more than {LARGEST} bytes, not the file that is looked for")
+                        raise InputError(f"{url}: more than {LARGEST} bytes, not the expected file")
             if size is not None and len(content) < size:
-                raise nn.InputError(f"{url}: only {len(content)} of {size} bytes came")
+                raise InputError(f"{url}: only {len(content)} of {size} bytes came")
             return bytes(content)
     except urllib.error.HTTPError as error:
-        raise nn.InputError(f"{url}: the server answers {error.code} {error.reason}") from error
+        raise InputError(f"{url}: the server answers {error.code} {error.reason}") from error
     except TimeoutError as error:
-        raise nn.InputError(f"{url}: no answer within {timeout} seconds") from error
+        raise InputError(f"{url}: no answer within {timeout} seconds") from error
     except urllib.error.URLError as error:  # its reason is an OSError, or text
         if isinstance(error.reason, TimeoutError):
-            raise nn.InputError(f"{url}: no answer within {timeout} seconds") from error
-        raise nn.InputError(f"{url}: {getattr(error.reason, 'strerror', None) or error.reason}") from error
+            raise InputError(f"{url}: no answer within {timeout} seconds") from error
+        raise InputError(f"{url}: {getattr(error.reason, 'strerror', None) or error.reason}") from error
     except (http.client.HTTPException, OSError, ValueError) as error:
-        raise nn.InputError(f"{url}: {nn.describe(error)}") from error
+        raise InputError(f"{url}: {describe(error)}") from error
 
 
 def git_blob_id(content):
@@ -65,23 +66,24 @@ def git_blob_id(content):
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-@nn.exit_status
+@user_input.exit_status
 def main(argv=None):
-    parser = nn.ArgumentParser("Download the original experiment's data set and check that it is the very file.")
+    parser = user_input.ArgumentParser("Download the original experiment's data set, and check that it is that file.")
     parser.add_argument("--url", default=URL, help="where it is")
     parser.add_argument("--out", default=OUT, metavar="FILE", help="where to keep it")
-    parser.add_argument("--timeout", type=nn.positive_number, default=TIMEOUT, metavar="SECONDS",
+    parser.add_argument("--timeout", type=user_input.positive_number, default=TIMEOUT, metavar="SECONDS",
                         help="how long to wait for an answer")
     options = parser.parse_args(argv)
 
     content = download(options.url, options.timeout)
     if git_blob_id(content) != BLOB:
-        raise nn.InputError(f"{options.url}: not the file that is looked for: its git blob id is {git_blob_id(content)}, "
-                            f"not {BLOB}")
+        raise InputError(f"{options.url}: not the expected file: its git blob id is {git_blob_id(content)}, "
+                         f"not {BLOB}")
     folder = os.path.dirname(options.out) or "."
     os.makedirs(folder, exist_ok=True)
-    nn.write_whole(options.out, lambda file: file.write(content))
-    print(f"data set: {options.out}\n\n{NEXT.format(out=options.out, folder=folder)}")
+    write_atomically(options.out, lambda file: file.write(content))
+    folders = f"--out {folder} --figures {folder}"
+    print(f"data set: {options.out}\n\n{NEXT.format(out=options.out, folder=folder, folders=folders)}")
     return 0
 
 

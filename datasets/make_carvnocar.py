@@ -1,11 +1,11 @@
 """Make a data set of pictures: `python -m datasets.make_carvnocar` makes datasets/carvnocar.h5 again.
 
-With --pictures it makes one of your own photos. The folder has two parts, each with a folder of pictures that show a car
-and one of pictures that do not:
+With --pictures it makes one of your own photos. The folder has two parts, each with a folder of pictures that show a
+car and one of pictures that do not:
 
     train/car   train/nocar   test/car   test/nocar
 
-Pictures may have any format and size that Pillow reads; files whose name begins with a dot are passed over. The order
+Pictures may have any format and size that Pillow reads; files whose name begins with a dot are skipped. The order
 of the pictures is shuffled, the same way for the same seed.
 """
 
@@ -17,7 +17,9 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-import nn_functions as nn
+from datasets import pictures, user_input
+from datasets.files import write_atomically
+from datasets.user_input import InputError
 
 PICTURES = "datasets/pictures"
 OUT = "datasets/carvnocar.h5"
@@ -28,49 +30,50 @@ LABELS = {"car": 1, "nocar": 0}
 
 def list_part(folder):
     """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
-    files = []
+    labelled = []
     for name, label in LABELS.items():
         names = [n for n in os.listdir(f"{folder}/{name}") if not n.startswith(".")]
-        files += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=nn.natural_order)]
-    if not files:
-        raise nn.InputError(f"{folder}: holds no pictures in car or nocar")
-    return files
+        labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=pictures.natural_order)]
+    if not labelled:
+        raise InputError(f"{folder}: holds no pictures in car or nocar")
+    return labelled
 
 
 def read_part(folder, size, random):
     """Read one part of the data set in shuffled order.
 
     size : (width, height) in pixels; random : numpy.random.RandomState
-    Returns the pictures, uint8 of shape (m, height, width, 3), and the labels, uint8 of shape (m, 1). Raises InputError.
+    Returns the pictures, uint8 of shape (m, height, width, 3), and the labels, uint8 of shape (m, 1).
+    Raises InputError.
     """
-    files = list_part(folder)
+    labelled = list_part(folder)
     width, height = size
-    X = np.empty((len(files), height, width, 3), np.uint8)
-    y = np.empty((len(files), 1), np.uint8)
-    for i, chosen in enumerate(tqdm(random.permutation(len(files)), desc=folder, unit=" pictures", disable=None)):
-        path, y[i] = files[chosen]
-        X[i] = nn.read_picture(path, X.shape[1:])
+    X = np.empty((len(labelled), height, width, 3), np.uint8)
+    y = np.empty((len(labelled), 1), np.uint8)
+    for i, chosen in enumerate(tqdm(random.permutation(len(labelled)), desc=folder, unit=" pictures", disable=None)):
+        path, y[i] = labelled[chosen]
+        X[i] = pictures.read_picture(path, X.shape[1:])
     return X, y
 
 
 def save_data(path, parts):
-    """Write the data set; `parts` is {"train": (X, y), "test": (X, y)}."""
-
+    """Write the data set; parts : {"train": (X, y), "test": (X, y)}."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         for part, (X, y) in parts.items():
             file.create_dataset(f"X_{part}", data=X, compression="gzip")
             file.create_dataset(f"y_{part}", data=y)
-    nn.write_whole(path, lambda file: file.write(content.getbuffer()))
+    write_atomically(path, lambda file: file.write(content.getbuffer()))
 
 
-@nn.exit_status
+@user_input.exit_status
 def main(argv=None):
-    parser = nn.ArgumentParser("Make a data set of the pictures in train/car, train/nocar, test/car and test/nocar.")
+    parser = user_input.ArgumentParser("Make a data set of pictures in train/ and test/, each with car/ and nocar/.")
     parser.add_argument("--pictures", default=PICTURES, metavar="DIR", help="folder with train/ and test/")
     parser.add_argument("--out", default=OUT, metavar="FILE", help="the data set, HDF5")
-    parser.add_argument("--size", type=nn.positive_integer, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"), help="in pixels")
-    parser.add_argument("--seed", type=nn.seed, default=SEED, help="of the order of the pictures")
+    parser.add_argument("--size", type=user_input.positive_integer, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"),
+                        help="in pixels")
+    parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)
 
     random = np.random.RandomState(options.seed)

@@ -5,36 +5,50 @@ accuracies against the pruning degree: figure/delta.png. Some seconds on 2 cores
 """
 
 import functools
+import itertools
 import sys
 
 import numpy as np
 
-import figure
 import nn_functions as nn
 import prun_mask
 import pruning
+from datasets import files, networks, pictures, user_input
+from figure import drawing, studies
 
 # The percentage of the first step, and δ: by how much it grows at every step.
 SCHEDULES = {"5 % at every step (the default)": (pruning.PERCENT, 0), "1 % at first, growing by δ = 0.21": (1, 0.21)}
+DEGREES = (20, 40, 60, 70, 80, 86)  # percent, at which the values are printed
 
 
-def run(data_file, parameters, schedule):
+def run(data_file, unpruned, steps, schedule):
     """Prune and retrain. Returns degree, cost and both accuracies before and after each step, shape (steps + 1, 4)."""
     percent, delta = schedule
-    data = nn.load_data(data_file)
-    gram = nn.GramMatrices(data[0])
-    values = [(prun_mask.degree(parameters), *pruning.judge(data, parameters))]
-    for step in range(1, pruning.STEPS + 1):
-        masks = prun_mask.prune_masks(parameters, percent + (step - 1) * delta)
-        _, parameters, _ = pruning.prune_and_retrain(data, parameters, masks, gram=gram)
-        values.append((prun_mask.degree(parameters), *pruning.judge(data, parameters)))
-    return np.array(values)
+    data = pictures.load_data(data_file)
+
+    def masks_of(step, parameters):
+        return prun_mask.prune_masks(parameters, percent + (step - 1) * delta)
+
+    def measure(parameters):
+        return prun_mask.degree(parameters), *nn.evaluate(data, parameters)
+
+    steps = itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of), steps)
+    return np.array([measure(unpruned), *(measure(step.parameters) for step in steps)])
+
+
+def print_runs(runs):
+    """Print the values nearest to DEGREES; runs : a dict from a label to what `run` returned."""
+    for name, values in runs.items():
+        print(f"{name}\n  degree (%)   cost       accuracy (%), training / test")
+        for wanted in DEGREES:
+            degree, cost, train_accuracy, test_accuracy = values[np.argmin(np.abs(values[:, 0] - wanted))]
+            print(f"{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / {test_accuracy:.2f}")
 
 
 def draw(runs, path, show=False):
-    """Draw cost and accuracies; runs: a dict from a label to what `run` returned."""
-    plt = nn.pyplot(show)
-    drawing, panels = plt.subplots(3, figsize=(7, 8), sharex=True, layout="constrained")
+    """Draw cost and accuracies; runs : a dict from a label to what `run` returned."""
+    plt = drawing.pyplot(show)
+    figure, panels = plt.subplots(3, figsize=(7, 8), sharex=True, layout="constrained")
     labels = ("cost on the training pictures", "training accuracy (%)", "test accuracy (%)")
     for k, (axes, label) in enumerate(zip(panels, labels), start=1):
         for (name, values), style in zip(runs.items(), ("o-", "s-")):
@@ -44,21 +58,19 @@ def draw(runs, path, show=False):
     panels[0].set_yscale("log")
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     panels[2].set_xlabel("pruning degree (%)")
-    nn.save_figure(drawing, path, show)
+    drawing.save_figure(figure, path, show)
 
 
-@nn.exit_status
-def main(argv=None):
-    options = figure.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
-    nn.make_folder(options.figures)
-    parameters = nn.load_parameters(options.parameters, np.prod(nn.picture_shape(options.data)))
-    results = figure.in_parallel(functools.partial(run, options.data, parameters), list(SCHEDULES.values()))
+@user_input.exit_status
+def main(argv=None, steps=pruning.STEPS):
+    options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
+    unpruned = networks.load_parameters(options.parameters, np.prod(pictures.picture_shape(options.data)))
+    files.make_folder(options.figures)
+
+    results = studies.in_parallel(functools.partial(run, options.data, unpruned, steps), list(SCHEDULES.values()))
     runs = dict(zip(SCHEDULES, results))
-    for name, values in runs.items():
-        print(f"{name}\n  degree (%)   cost       accuracy (%), training / test")
-        for wanted in (20, 40, 60, 70, 80, 86):
-            degree, cost, train_accuracy, test_accuracy = values[np.argmin(np.abs(values[:, 0] - wanted))]
-            print(f"{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / {test_accuracy:.2f}")
+
+    print_runs(runs)
     draw(runs, f"{options.figures}/delta.png", options.show)
     return 0
 

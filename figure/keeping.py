@@ -6,63 +6,88 @@ for comparison trained from those new weights with nothing pruned. About a minut
 """
 
 import functools
+import itertools
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
-import figure
 import nn_functions as nn
 import nn_main
 import prun_mask
 import pruning
+from datasets import pictures, user_input
+from figure import studies
 
-LEARNED = 0.6  # a network whose cost is below this has learned something; saying 0.40 of everything costs 0.67
+LEARNED = 0.6  # a cost below this means that something was learned; 0.40 for every picture costs 0.67
 NEW_SEED = 1000  # is added to the network's own
-# Which weights are trained, for how many iterations, at which learning rate, and whether in the masks.
-CASES = {"surviving weights, not retrained": ("surviving", 0, 0, True),
-         "surviving weights": ("surviving", pruning.ITERATIONS, pruning.LEARNING_RATE, True),
-         "new weights": ("new", pruning.ITERATIONS, pruning.LEARNING_RATE, True),
-         "new weights, as long as a first training": ("new", nn_main.ITERATIONS, nn_main.LEARNING_RATE, True),
-         "new weights, nothing pruned": ("new", nn_main.ITERATIONS, nn_main.LEARNING_RATE, False)}
 
 
-def run(data_file, job):
+class Case(NamedTuple):
+    """How the network is trained after the last pruning."""
+
+    weights: str  # that it starts from: "surviving" or "new"
+    iterations: int
+    learning_rate: float
+    masked: bool
+
+
+CASES = {"surviving weights, not retrained": Case("surviving", 0, 0, True),
+         "surviving weights": Case("surviving", pruning.ITERATIONS, pruning.LEARNING_RATE, True),
+         "new weights": Case("new", pruning.ITERATIONS, pruning.LEARNING_RATE, True),
+         "new weights, as long as a first training": Case("new", nn_main.ITERATIONS, nn_main.LEARNING_RATE, True),
+         "new weights, nothing pruned": Case("new", nn_main.ITERATIONS, nn_main.LEARNING_RATE, False)}
+
+
+def run(data_file, steps, cases, job):
     """Prune and retrain a seed's trained network in the recorded steps, the last of them once for each case.
 
+    job : the seed and the network's parameters
     Returns the cost and the accuracies of the trained network and of each case, an array of shape (1 + cases, 3).
     """
-    seed, parameters = job
-    data = X_train, Y_train, _, _ = nn.load_data(data_file)
-    gram = nn.GramMatrices(X_train)
-    values = [pruning.judge(data, parameters)]
-    for _ in range(pruning.STEPS - 1):
-        masks = prun_mask.prune_masks(parameters, pruning.PERCENT)
-        _, parameters, _ = pruning.prune_and_retrain(data, parameters, masks, gram=gram)
-    last_masks = prun_mask.prune_masks(parameters, pruning.PERCENT)
-    starts = {"surviving": parameters, "new": nn.initialize_parameters((len(X_train), *nn_main.LAYERS, 1), NEW_SEED + seed)}
-    for which, iterations, learning_rate, in_masks in CASES.values():
-        masks = last_masks if in_masks else {}
-        network = prun_mask.apply_masks(starts[which], masks)
-        if iterations:
-            network, _ = nn.gradient_descent(X_train, Y_train, network, learning_rate, iterations, masks, gram=gram)
-        values.append(pruning.judge(data, network))
-    return np.array(values)
+    seed, unpruned = job
+    data = pictures.load_data(data_file)
+    gram = nn.GramMatrices(data.X_train)
+    evaluations = [nn.evaluate(data, unpruned)]
+    pruning_steps = pruning.prune_iteratively(data, unpruned, pruning.recorded_masks, gram=gram)
+    *_, last_but_one = itertools.islice(pruning_steps, steps - 1)
+    last_masks = pruning.recorded_masks(steps, last_but_one.parameters)
+    starts = {"surviving": last_but_one.parameters,
+              "new": nn.initialize_parameters(nn.layer_sizes(unpruned), NEW_SEED + seed)}
+    for case in cases.values():
+        masks = last_masks if case.masked else {}
+        parameters = prun_mask.apply_masks(starts[case.weights], masks)
+        if case.iterations:
+            parameters, _ = nn.gradient_descent(data.X_train, data.Y_train, parameters, case.learning_rate,
+                                                case.iterations, masks, gram=gram)
+        evaluations.append(nn.evaluate(data, parameters))
+    return np.array(evaluations)
 
 
-@nn.exit_status
-def main(argv=None):
-    parser = nn.ArgumentParser(__doc__.splitlines()[0])
+def print_table(iterations, values):
+    """Print a row for each kind of network.
+
+    iterations : a dict from the row's name to the iterations of training; values : an array (rows, 3, seeds)
+    """
+    print(f"| | iterations | learned, of {values.shape[2]} | training accuracy, median (range) | "
+          "test accuracy, median (range) |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for (name, number), (costs, *accuracies) in zip(iterations.items(), values):
+        learned = np.count_nonzero(costs < LEARNED)
+        print(f"| {name} | {number} | {learned} | {' | '.join(map(studies.median_and_range, accuracies))} |")
+
+
+@user_input.exit_status
+def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS, steps=pruning.STEPS, cases=CASES):
+    parser = user_input.ArgumentParser(__doc__.splitlines()[0])
     parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
     options = parser.parse_args(argv)
-    networks = figure.trained_networks(options.data)
-    values = np.array(figure.in_parallel(functools.partial(run, options.data), list(networks.items())))
-    print(f"| | iterations | learned, of {len(networks)} | training accuracy, median (range) | test accuracy, median (range) |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    rows = {"unpruned": nn_main.ITERATIONS, **{name: iterations for name, (_, iterations, _, _) in CASES.items()}}
-    for (name, iterations), of_seeds in zip(rows.items(), values.transpose(1, 2, 0)):
-        accuracies = (f"{np.median(accuracy):.2f} % ({accuracy.min():.2f} to {accuracy.max():.2f})" for accuracy in of_seeds[1:])
-        learned = np.count_nonzero(of_seeds[0] < LEARNED)
-        print(f"| {name} | {iterations} | {learned} | {' | '.join(accuracies)} |")
+
+    networks = studies.trained_networks(options.data, seeds, training_iterations)
+    values = np.array(studies.in_parallel(functools.partial(run, options.data, steps, cases), list(networks.items())))
+
+    iterations = {"unpruned": training_iterations, **{name: case.iterations for name, case in cases.items()}}
+    print_table(iterations, values.transpose(1, 2, 0))
     return 0
 
 

@@ -10,38 +10,38 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 
-import figure
 import nn_functions as nn
 import prun_mask
+from datasets import files, user_input
+from figure import drawing, studies
 
 EVERY = 10  # inputs, of which one has its connections drawn; all of them would make one dark patch
 RED, BLUE = "#b2182b", "#2166ac"  # of weights below and above 0
 
 
 def positions(number):
-    """The heights of a layer's units, evenly spread around 0; those of the inputs fill the whole height, from -1 to 1."""
+    """The heights of a layer's units, evenly spread around 0; those of the inputs fill the height from -1 to 1."""
     return np.linspace(1, -1, number) * min(1, 0.16 * (number - 1))
 
 
 def draw_connections(axes, W, l, largest):
-    """Draw a layer's connections, those that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
-    to, come_from = np.nonzero(W)
-    many = l == 1  # so many that only some, thin and pale, can be told apart
-    if many:
-        to, come_from = to[come_from % EVERY == 0], come_from[come_from % EVERY == 0]
-    weights = W[to, come_from]
+    """Draw a layer's connections that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
+    rows, columns = np.nonzero(W)
+    if l == 1:  # so many that only some, thin and pale, can be told apart
+        rows, columns = rows[columns % EVERY == 0], columns[columns % EVERY == 0]
+    weights = W[rows, columns]
     ends = [np.column_stack([np.full(weights.size, x), positions(number)[units]])
-            for x, number, units in ((l - 1, W.shape[1], come_from), (l, W.shape[0], to))]
+            for x, number, units in ((l - 1, W.shape[1], columns), (l, W.shape[0], rows))]
     strength = np.abs(weights) / largest
     colours = to_rgba_array(np.where(weights > 0, BLUE, RED))
-    colours[:, 3] = 0.5 * strength if many else 0.3 + 0.7 * strength
-    axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.3 if many else 0.4 + 4 * strength,
+    colours[:, 3] = 0.5 * strength if l == 1 else 0.3 + 0.7 * strength
+    axes.add_collection(LineCollection(np.stack(ends, axis=1), linewidths=0.3 if l == 1 else 0.4 + 4 * strength,
                                        colors=colours, zorder=1))
 
 
 def draw_network(axes, parameters, largest, title):
-    """Draw a network, its layers from left to right; largest: a dict {"W1": float, ...}, see `draw_connections`."""
-    sizes = nn.sizes_of_layers(parameters)
+    """Draw a network, its layers from left to right; largest : a dict {"W1": float, ...}, see `draw_connections`."""
+    sizes = nn.layer_sizes(parameters)
     for l, size in enumerate(sizes):
         if l:
             W = parameters[f"W{l}"]
@@ -57,21 +57,22 @@ def draw_network(axes, parameters, largest, title):
 
 def draw(before, after, path, show=False):
     """Draw both networks, one above the other."""
-    plt = nn.pyplot(show)
+    plt = drawing.pyplot(show)
     # The same scale for both, layer by layer.
     largest = {name: max(np.abs(before[name]).max(), np.abs(after[name]).max()) or 1 for name in before}
-    drawing, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
+    figure, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
     for axes, name, parameters in zip(panels, ("before pruning", "after it"), (before, after)):
         draw_network(axes, parameters, largest, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
-    drawing.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left", fontsize=9)
-    nn.save_figure(drawing, path, show)
+    figure.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left", fontsize=9)
+    drawing.save_figure(figure, path, show)
 
 
-@nn.exit_status
+@user_input.exit_status
 def main(argv=None):
-    options = figure.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
-    nn.make_folder(options.figures)
-    draw(*figure.read_networks(options), f"{options.figures}/network.png", options.show)
+    options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
+    before, after = studies.read_networks(options)
+    files.make_folder(options.figures)
+    draw(before, after, f"{options.figures}/network.png", options.show)
     return 0
 
 

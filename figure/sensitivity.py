@@ -10,31 +10,31 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-import figure
 import nn_functions as nn
 import prun_mask
-import pruning
+from datasets import files, networks, pictures, user_input
+from figure import drawing, studies
 
 MOST_POINTS = 200  # of a layer's curve
 LOST = 5  # points of training accuracy
 
 
-def prune_alone(data, parameters, name):
-    """Prune one layer further and further, without retraining: name is that of its weights, as "W1".
+def prune_alone(data, parameters, name, most_points=MOST_POINTS):
+    """Prune one layer further and further, without retraining; name : that of its weights, as "W1".
 
-    Returns the share of its connections that is gone, in percent, the cost and both accuracies, shape (points, 4).
+    Returns the share of its connections that is pruned, in percent, the cost and both accuracies, shape (points, 4).
     """
     magnitudes = np.sort(np.abs(parameters[name]), axis=None)
     values = []
-    for gone in np.unique(np.linspace(0, magnitudes.size, min(magnitudes.size, MOST_POINTS) + 1).astype(int)):
-        mask = np.abs(parameters[name]) > (magnitudes[gone - 1] if gone else -1)
+    for number in np.unique(np.linspace(0, magnitudes.size, min(magnitudes.size, most_points) + 1).astype(int)):
+        mask = np.abs(parameters[name]) > (magnitudes[number - 1] if number else -1)
         pruned = prun_mask.apply_masks(parameters, {name: mask})
-        values.append((100 * gone / magnitudes.size, *pruning.judge(data, pruned)))
+        values.append((100 * number / magnitudes.size, *nn.evaluate(data, pruned)))
     return np.array(values)
 
 
 def where_lost(values):
-    """Say from which share on a layer alone loses more than LOST points; values: what `prune_alone` returned."""
+    """Say from which share on a layer alone loses more than LOST points; values : what `prune_alone` returned."""
     share, train_accuracy = values[:, 0], values[:, 2]
     lost = train_accuracy < train_accuracy[0] - LOST
     if not lost.any():
@@ -45,28 +45,30 @@ def where_lost(values):
 
 
 def draw(curves, path, show=False):
-    """Draw cost and training accuracy; curves: a dict from a label to what `prune_alone` returned."""
-    plt = nn.pyplot(show)
-    drawing, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    """Draw cost and training accuracy; curves : a dict from a label to what `prune_alone` returned."""
+    plt = drawing.pyplot(show)
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for k, (axes, label) in enumerate(zip(panels, ("cost on the training pictures", "training accuracy (%)")), start=1):
         for (name, values), style in zip(curves.items(), itertools.cycle(("-", "o-", "s--", "d:"))):
             axes.plot(values[:, 0], values[:, k], style, markersize=4, label=name)
         axes.set(xlabel="share of the layer's connections pruned away (%)", ylabel=label)
         axes.grid(alpha=0.3)
     panels[0].set_yscale("log")
-    drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
-    nn.save_figure(drawing, path, show)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    drawing.save_figure(figure, path, show)
 
 
-@nn.exit_status
+@user_input.exit_status
 def main(argv=None):
-    options = figure.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
-    nn.make_folder(options.figures)
-    data = nn.load_data(options.data)
-    parameters = nn.load_parameters(options.parameters, len(data[0]))
+    options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
+    data = pictures.load_data(options.data)
+    parameters = networks.load_parameters(options.parameters, len(data.X_train))
+    files.make_folder(options.figures)
+
     curves = {}
     for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
         curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
+
     for label, values in curves.items():
         print(f"{label}: {where_lost(values)}")
     draw(curves, f"{options.figures}/sensitivity.png", options.show)

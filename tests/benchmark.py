@@ -1,11 +1,12 @@
 """How fast the descent is, against the textbook loop, PyTorch and scikit-learn: `python -m tests.benchmark`.
 
-Trains the network and prunes it in every way on the same work, in turn, several times over, and prints the medians as
+Trains the network and prunes it by every method, the same work in turn, several times over, and prints the medians as
 Markdown tables (--out writes them to a file, too). Then times the scripts as whole processes, and training on more and
 more pictures. PyTorch and scikit-learn are left out with a line where they are not installed. Needs a POSIX system.
 """
 
 import argparse
+import itertools
 import os
 import platform
 import statistics
@@ -20,7 +21,12 @@ import numpy as np
 from tqdm import tqdm
 
 import nn_functions as nn
+import nn_main
 import prun_mask
+import pruning
+from datasets.files import write_atomically
+from datasets.networks import load_parameters
+from datasets.pictures import Data, load_data
 
 try:
     if "--time" in sys.argv:  # such a run is also measured for its memory, which these would blur
@@ -38,7 +44,6 @@ except ImportError:
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
-TRAIN_RATE, PRUNE_RATE, PRUNE_ITERATIONS = 0.0035, 0.005, 220
 PICTURES = (181, 1000, 5000, 20000)
 
 
@@ -96,19 +101,19 @@ def torch_parameters(network):
             for name, value in ((f"W{l}", linear.weight), (f"b{l}", linear.bias))}
 
 
-# -------------------------------------------------------------------------------------------------- the two works
+# ---------------------------------------------------------------------------------------------- training, pruning
 
 def trainers(X, Y, start, iterations):
-    """The ways to train: a dict from a name to a function that trains and returns the parameters (or None)."""
-    def here(way):
-        return lambda: nn.gradient_descent(X, Y, start, TRAIN_RATE, iterations, way=way)[0]
+    """The methods of training: a dict from a name to a function that trains and returns the parameters (or None)."""
+    def here(method):
+        return lambda: nn.gradient_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, method=method)[0]
 
     def with_torch(dtype):
         inputs, labels = (torch.tensor(array.T.copy(), dtype=dtype) for array in (X, Y))
 
         def train():
             network = torch_network(start, dtype)
-            torch_descent(network, inputs, labels, TRAIN_RATE, iterations)
+            torch_descent(network, inputs, labels, nn_main.LEARNING_RATE, iterations)
             return torch_parameters(network)
 
         return train
@@ -118,35 +123,40 @@ def trainers(X, Y, start, iterations):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the iterations ended before it had converged
             sklearn.neural_network.MLPClassifier(
-                sizes, solver="sgd", alpha=0, batch_size=Y.size, learning_rate_init=TRAIN_RATE, momentum=0,
-                shuffle=False, max_iter=iterations, tol=0, n_iter_no_change=iterations, random_state=1).fit(X.T, Y[0])
+                sizes, solver="sgd", alpha=0, batch_size=Y.size, learning_rate_init=nn_main.LEARNING_RATE,
+                momentum=0, shuffle=False, max_iter=iterations, tol=0, n_iter_no_change=iterations,
+                random_state=1).fit(X.T, Y[0])
 
-    ways = {"(a) textbook, as the original": lambda: original_descent(X, Y, start, TRAIN_RATE, iterations, {}),
-            "(b) textbook, here": here("textbook"), "(c) sample space": here("sample space")}
+    def original():
+        return original_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, {})
+
+    methods = {"(a) textbook, as the original": original,
+               "(b) textbook, here": here("textbook"), "(c) Gram form": here("gram")}
     if torch:
-        ways["(d) PyTorch, float64"] = with_torch(torch.float64)
-        ways["(d) PyTorch, float32"] = with_torch(torch.float32)
+        methods["(d) PyTorch, float64"] = with_torch(torch.float64)
+        methods["(d) PyTorch, float32"] = with_torch(torch.float32)
     if sklearn:
-        ways["(e) scikit-learn"] = with_sklearn
-    return ways
+        methods["(e) scikit-learn"] = with_sklearn
+    return methods
 
 
 def pruners(X, Y, start, steps):
-    """The ways to prune and retrain, like `trainers`."""
-    def numpy_way(descent):
+    """The methods of pruning and retraining, like `trainers`."""
+    def original():
+        parameters = start
+        for step in range(1, steps + 1):
+            masks = pruning.recorded_masks(step, parameters)
+            pruned = prun_mask.apply_masks(parameters, masks)
+            parameters = original_descent(X, Y, pruned, pruning.LEARNING_RATE, pruning.ITERATIONS, masks)
+        return parameters
+
+    def here(method):
         def prune():
-            parameters = start
-            gram = nn.GramMatrices(X)
-            for _ in range(steps):
-                masks = prun_mask.prune_masks(parameters, 5)
-                parameters = descent(prun_mask.apply_masks(parameters, masks), masks, gram)
-            return parameters
+            loop = pruning.prune_iteratively(Data(X, Y, X, Y), start, pruning.recorded_masks, method=method)
+            *_, last = itertools.islice(loop, steps)
+            return last.parameters
 
         return prune
-
-    def here(way):
-        return numpy_way(lambda parameters, masks, gram: nn.gradient_descent(
-            X, Y, parameters, PRUNE_RATE, PRUNE_ITERATIONS, masks, gram=gram, way=way)[0])
 
     def with_torch(dtype):
         inputs, labels = (torch.tensor(array.T.copy(), dtype=dtype) for array in (X, Y))
@@ -155,35 +165,34 @@ def pruners(X, Y, start, steps):
             network = torch_network(start, dtype)
             linears = [module for module in network if isinstance(module, torch.nn.Linear)]
             for _ in range(steps):
-                masks = prun_mask.prune_masks(torch_parameters(network), 5)
+                masks = prun_mask.prune_masks(torch_parameters(network), pruning.PERCENT)
                 for linear, mask in zip(linears, masks.values()):
                     torch.nn.utils.prune.custom_from_mask(linear, "weight", torch.from_numpy(mask))
-                torch_descent(network, inputs, labels, PRUNE_RATE, PRUNE_ITERATIONS)
+                torch_descent(network, inputs, labels, pruning.LEARNING_RATE, pruning.ITERATIONS)
                 network(inputs)  # the masks are applied to the weights when the network is next used
             return torch_parameters(network)
 
         return prune
 
-    ways = {"(a) textbook, as the original": numpy_way(lambda parameters, masks, _: original_descent(
-                X, Y, parameters, PRUNE_RATE, PRUNE_ITERATIONS, masks)),
-            "(b) textbook, here": here("textbook"), "(c) sample space": here("sample space")}
+    methods = {"(a) textbook, as the original": original, "(b) textbook, here": here("textbook"),
+               "(c) Gram form": here("gram")}
     if torch:
-        ways["(d) PyTorch, float64"] = with_torch(torch.float64)
-        ways["(d) PyTorch, float32"] = with_torch(torch.float32)
-    return ways
+        methods["(d) PyTorch, float64"] = with_torch(torch.float64)
+        methods["(d) PyTorch, float32"] = with_torch(torch.float32)
+    return methods
 
 
-def compare(title, ways, repetitions, iterations, X, Y):
-    """Run all ways in turn, several times. Returns the lines of a Markdown table of the medians."""
-    seconds, costs = {name: [] for name in ways}, {}
+def compare(title, methods, repetitions, iterations, X, Y):
+    """Run all methods in turn, several times. Returns the lines of a Markdown table of the medians."""
+    seconds, costs = {name: [] for name in methods}, {}
     for _ in range(repetitions):
-        for name in tqdm(ways, desc=title, disable=None):
+        for name in tqdm(methods, desc=title, disable=None):
             start = time.perf_counter()
-            parameters = ways[name]()
+            parameters = methods[name]()
             seconds[name].append(time.perf_counter() - start)
             costs[name] = "" if parameters is None else f"{nn.compute_cost(nn.predict(X, parameters), Y).item():.9f}"
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    fastest = medians["(c) sample space"]
+    fastest = medians["(c) Gram form"]
     return [f"| {title} | seconds | µs an iteration | time against (c) | cost in the end |",
             "| --- | ---: | ---: | ---: | ---: |",
             *(f"| {name} | {median:.2f} | {median / iterations * 1e6:.0f} | {median / fastest:.1f} | {costs[name]} |"
@@ -226,7 +235,7 @@ def whole_processes(repetitions, folder):
 
 def growth(folder):
     """Time training on generated pictures of the same shape. Returns the lines of a Markdown table."""
-    lines = ["| pictures | as float64, MB | (a), ms | textbook, ms | sample space, ms | Gram matrix, s | chosen "
+    lines = ["| pictures | as float64, MB | (a), ms | textbook, ms | Gram form, ms | Gram matrix, s | chosen "
              "| its peak memory, MB |", "| ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |"]
     for m in tqdm(PICTURES, desc="growth", disable=None):
         path, random = f"{folder}/generated.h5", np.random.RandomState(m)
@@ -234,31 +243,31 @@ def growth(folder):
             for part, number in (("train", m), ("test", 60)):
                 file[f"X_{part}"] = random.randint(0, 256, (number, 45, 80, 3), np.uint8)
                 file[f"y_{part}"] = np.arange(number) % 2
-        chosen = nn.cheaper_way(nn.GramMatrices(np.broadcast_to(0.0, (10800, m))), 5, None, 40000)
-        results = {way: measure("-m", "tests.benchmark", "--time", way, "--data", path)
-                   for way in ("original", "textbook", "sample space")}
-        milliseconds = {way: output.split() for way, (output, _, _) in results.items()}
+        chosen = nn.cheaper_method(nn.GramMatrices(np.broadcast_to(0.0, (10800, m))), 5, None, 40000)
+        results = {method: measure("-m", "tests.benchmark", "--time", method, "--data", path)
+                   for method in ("original", "textbook", "gram")}
+        milliseconds = {method: output.split() for method, (output, _, _) in results.items()}
         lines.append(f"| {m} | {10800 * m * 8 / 1e6:.0f} | {milliseconds['original'][0]} | "
-                     f"{milliseconds['textbook'][0]} | {milliseconds['sample space'][0]} | "
-                     f"{milliseconds['sample space'][1]} | {chosen} | {results[chosen][2]:.0f} |")
+                     f"{milliseconds['textbook'][0]} | {milliseconds['gram'][0]} | "
+                     f"{milliseconds['gram'][1]} | {chosen} | {results[chosen][2]:.0f} |")
     return lines
 
 
-def time_one_way(way, path):
+def time_one_method(method, path):
     """Print the milliseconds an iteration of training takes on a data set, and the seconds for the Gram matrix."""
-    X, Y = nn.load_data(path)[:2]
+    X, Y = load_data(path)[:2]
     start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
     gram, before = nn.GramMatrices(X), time.perf_counter()
-    if way == "sample space":
-        gram.for_mask(None)
+    if method == "gram":
+        gram.update_mask(None)
     setup = time.perf_counter() - before
 
     def run(iterations):
         before = time.perf_counter()
-        if way == "original":
-            original_descent(X, Y, start, TRAIN_RATE, iterations, {})
+        if method == "original":
+            original_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, {})
         else:
-            nn.gradient_descent(X, Y, start, TRAIN_RATE, iterations, gram=gram, way=way)
+            nn.gradient_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, gram=gram, method=method)
         return time.perf_counter() - before
 
     few, more = {181: (20, 420), 1000: (5, 55), 5000: (2, 12)}.get(Y.size, (1, 4))
@@ -286,7 +295,7 @@ class Tables:
         print(text, end="", flush=True)
         self.text += text
         if self.path:
-            nn.write_whole(self.path, lambda file: file.write(self.text.encode()))
+            write_atomically(self.path, lambda file: file.write(self.text.encode()))
 
 
 def main():
@@ -297,13 +306,14 @@ def main():
     parser.add_argument("--steps", type=int, default=39, help="of pruning")
     parser.add_argument("--out", help="write the tables to this file, too")
     parser.add_argument("--data", default=DATA, help="the pictures, HDF5")
-    parser.add_argument("--time", metavar="WAY", help="only time one way of training on --data, as the last table does")
+    parser.add_argument("--time", metavar="METHOD",
+                        help="only time one method of training on --data, as the last table does")
     options = parser.parse_args()
     if options.time:
-        time_one_way(options.time, options.data)
+        time_one_method(options.time, options.data)
         return
 
-    X, Y = nn.load_data(options.data)[:2]
+    X, Y = load_data(options.data)[:2]
     show = Tables(options.out)
     show([f"Medians of {options.repetitions} runs on {processor()}; Python {platform.python_version()}, "
              f"NumPy {np.__version__}" + (f", PyTorch {torch.__version__}" if torch else "")
@@ -315,9 +325,9 @@ def main():
     start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
     show(compare(f"training, {options.iterations} iterations", trainers(X, Y, start, options.iterations),
                  options.repetitions, options.iterations, X, Y))
-    trained = nn.load_parameters(PARAMETERS, len(X))
-    show(compare(f"pruning, {options.steps} × {PRUNE_ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
-                 options.repetitions, options.steps * PRUNE_ITERATIONS, X, Y))
+    trained = load_parameters(PARAMETERS, len(X))
+    show(compare(f"pruning, {options.steps} × {pruning.ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
+                 options.repetitions, options.steps * pruning.ITERATIONS, X, Y))
     with tempfile.TemporaryDirectory() as folder:
         show(whole_processes(options.repetitions, folder))
         show(["Training on generated pictures of the same shape; times are for one iteration:", "", *growth(folder)])

@@ -1,18 +1,34 @@
-"""What the tests share: a small data set, a small network, and a way to run the scripts."""
+"""What the tests share: a small data set, a small network, and two ways to run a script."""
 
+import contextlib
+import importlib
+import io
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+from typing import NamedTuple
+from unittest import mock
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
+import nn_functions as nn
+from datasets.networks import save_parameters
+
+from .kill_and_resume import contents  # noqa: F401, for the tests
+
 ROOT = pathlib.Path(__file__).parent.parent
 ORIGINAL = ROOT.parent / "shared" / "original"
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fuzz-cases", type=int, default=1500, help="damaged files of each kind in test_attacks.py")
 
 
 @pytest.fixture
@@ -23,6 +39,8 @@ def original():
     return ORIGINAL
 
 
+# ------------------------------------------------------------------------------------------------------ small data
+
 def write_data(path, m=20, m_test=8, shape=(6, 8, 3), seed=0, **changes):
     """Write a small data set: pictures of noise, brighter at the left where the label is 1."""
     random = np.random.RandomState(seed)
@@ -31,8 +49,8 @@ def write_data(path, m=20, m_test=8, shape=(6, 8, 3), seed=0, **changes):
             y = (np.arange(number) % 2).reshape(-1, 1).astype(np.uint8)
             X = random.randint(0, 150, (number, *shape)).astype(np.uint8)
             X[:, :, : shape[1] // 2] += 100 * y[:, :, None, None]
-            for name, value in ((f"X_{part}", X), (f"y_{part}", y)):
-                value = changes.get(name, value)
+            for name, default in ((f"X_{part}", X), (f"y_{part}", y)):
+                value = changes.get(name, default)
                 if value is not None:
                     file[name] = value
     return path
@@ -43,11 +61,100 @@ def small_data(tmp_path):
     return write_data(tmp_path / "small.h5")
 
 
-def run(*arguments, cwd=ROOT, **environment):
-    """Run a script as a user would. Returns the finished process, with its output as text."""
-    command = [sys.executable, *map(str, arguments)]
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder in which nn_main.py and pruning.py have been run on a small data set, and what they printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    common = ("--data", write_data(folder / "small.h5"), "--out", folder / "out", "--figures", folder / "figure")
+    for script, options in (
+            ("nn_main.py", ("--iterations", 1500, "--learning-rate", 0.05)),
+            ("pruning.py",
+             ("--parameters", folder / "out" / "parameters.npy", "--steps", 4, "--iterations", 30, "--percent", 10))):
+        (folder / f"{script}.txt").write_text(succeed(script, *common, *options))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of three photos, black, dark and bright, and a text file."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i, number in enumerate((1, 2, 10)):
+        Image.fromarray(np.full((90, 160, 3), 80 * i, np.uint8)).save(folder / f"{number}.png")
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+@pytest.fixture
+def pruning_command(small_data, tmp_path):
+    """The command of a small pruning run, but for the folders that it writes to."""
+    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1), [])
+    return ["pruning.py", "--data", small_data, "--parameters", tmp_path / "p.npy"]
+
+
+def network_that_says_car_above(brightness):
+    """A network of 144 inputs that says "car" if the picture's mean brightness, 0 to 255, is above the given one."""
+    return {"W1": np.full((1, 144), 10 / 144), "b1": np.zeros((1, 1)), "W2": np.ones((1, 1)),
+            "b2": np.full((1, 1), -10 * brightness / 255)}
+
+
+# ------------------------------------------------------------------------------------------------- running a script
+
+class Finished(NamedTuple):
+    """What a script left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(script, *arguments, cwd=ROOT, **settings):
+    """Run a script's main in this process, as a user would run the script: "pruning.py", or "figure.far" for `python
+    -m`.
+
+    settings : what the main function takes besides the command line
+    """
+    module = importlib.import_module(script.removesuffix(".py"))
+    out, err, before = io.StringIO(), io.StringIO(), os.getcwd()
+    os.chdir(cwd)
+    try:
+        with (mock.patch.object(sys, "argv", [module.__file__, *map(str, arguments)]), contextlib.redirect_stdout(out),
+              contextlib.redirect_stderr(err)):
+            status = module.main(list(map(str, arguments)), **settings)
+    except SystemExit as exit:
+        status = exit.code
+    finally:
+        os.chdir(before)
+    return Finished(status, out.getvalue(), err.getvalue())
+
+
+def run(script, *arguments, cwd=ROOT, **environment):
+    """Run a script in a process of its own; environment : variables to set for it."""
+    command = ["-m", script] if "." in script and not script.endswith(".py") else [ROOT / script]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    process = subprocess.run([sys.executable, *map(str, (*command, *arguments))], cwd=cwd, env=environment,
+                             capture_output=True,
+                             text=True, timeout=300, check=False)
+    return Finished(process.returncode, process.stdout, process.stderr)
+
+
+def succeed(script, *arguments, run=call, **keywords):
+    """Run a script that must succeed, without a word on standard error. Returns what it printed."""
+    finished = run(script, *arguments, **keywords)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    return finished.stdout
+
+
+def fail(script, *arguments, run=call, **keywords):
+    """Run a script that must fail with one line and exit status 2. Returns the line."""
+    finished = run(script, *arguments, **keywords)
+    assert finished.returncode == 2, finished
+    assert finished.stderr.count("\n") == 1 and finished.stderr.endswith("\n"), finished.stderr
+    return finished.stderr.strip()
+
+
+def not_ignoring_ctrl_c():
+    """For a process that is to be sent SIGINT: a shell makes what it runs in the background ignore that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def assert_figure(path):
@@ -56,25 +163,23 @@ def assert_figure(path):
         assert picture.format == "PNG" and picture.width > 400 and len(picture.convert("RGB").getcolors(1 << 24)) > 20
 
 
-def not_ignoring_ctrl_c():
-    """For a process that is to be sent SIGINT: a shell has what it runs in the background ignore that, tests included."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# ------------------------------------------------------------------------------------------------- other file systems
 
+@pytest.fixture
+def mount(tmp_path):
+    """A function that mounts a small file system, full or read-only; skips where that is not allowed."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
 
-def succeed(*arguments, **keywords):
-    """Run a script that must succeed, without a word on standard error. Returns what it printed."""
-    process = run(*arguments, **keywords)
-    assert (process.returncode, process.stderr) == (0, "")
-    return process.stdout
+    def mount(*options):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder], stderr=subprocess.DEVNULL,
+                          check=False).returncode:
+            pytest.skip("mounting a file system is not allowed here")
+        return folder
 
-
-def fail(*arguments, **keywords):
-    """Run a script that must fail with one line and exit status 2. Returns the line."""
-    process = run(*arguments, **keywords)
-    assert process.returncode == 2, process.stderr
-    assert process.stderr.count("\n") == 1 and process.stderr.endswith("\n"), process.stderr
-    return process.stderr.strip()
-
-
-def pytest_addoption(parser):
-    parser.addoption("--fuzz-cases", type=int, default=1500, help="damaged files of each kind in test_attacks.py")
+    try:
+        yield mount
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+    finally:
+        subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False)

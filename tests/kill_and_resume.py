@@ -20,7 +20,7 @@ def command(out, *options):
 
 
 def kill_until_done(arguments, longest, moments):
-    """Start a command again and again, killed after up to `longest` seconds, until it ends. Returns the number of kills."""
+    """Start a command again and again, killed after up to `longest` seconds, until it ends. Returns the kills."""
     kills = 0
     while True:
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -36,7 +36,7 @@ def kill_until_done(arguments, longest, moments):
         return kills
 
 
-def files(folder):
+def contents(folder):
     """The content of every file in a folder, by its path."""
     return {path.relative_to(folder): path.read_bytes() for path in pathlib.Path(folder).rglob("*") if path.is_file()}
 
@@ -51,12 +51,12 @@ def kills_of_runs(runs, options, seed=0):
         start = time.perf_counter()
         subprocess.run(command(f"{folder}/undisturbed", *options), stdout=subprocess.DEVNULL, check=True)
         longest = 1.2 * (time.perf_counter() - start)
-        expected = files(f"{folder}/undisturbed")
+        expected = contents(f"{folder}/undisturbed")
         kills = []
         for run in tqdm(range(runs), unit=" runs", disable=None):
             out = f"{folder}/{run}"
             number = kill_until_done(command(out, "--resume", *options), longest, moments)
-            kills.append(number if files(out) == expected else None)
+            kills.append(number if contents(out) == expected else None)
     return kills
 
 

@@ -20,9 +20,15 @@ import pytest
 from PIL import Image
 
 import nn_functions as nn
+from datasets.networks import export_parameters, load_parameters
+from datasets.npy import load_dict, save_dict
+from datasets.pictures import load_data, picture_shape, read_picture
+from datasets.user_input import InputError
 
-from .conftest import write_data
-from .test_files import Call, write_npy
+from .conftest import needs_posix, write_data
+from .test_npy import Call, write_npy
+
+pytestmark = needs_posix  # the alarm that ends a load that hangs
 
 FORBIDDEN = ("ctypes", "exec", "os.exec", "os.posix_spawn", "os.system", "pickle.find_class", "socket", "subprocess")
 watching = False
@@ -51,7 +57,7 @@ def load(function, *arguments):
     watching = True
     try:
         return function(*arguments)
-    except nn.InputError:
+    except InputError:
         return None
     finally:
         watching = False
@@ -76,7 +82,8 @@ def whole(instructions):
 
 RECONSTRUCT = named("numpy._core.multiarray", "_reconstruct")
 NDARRAY = named("numpy", "ndarray")
-FLOAT64 = named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R(K\x03" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+FLOAT64 = named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R(K\x03" + text("<") + (
+    b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb")
 OBJECT = FLOAT64.replace(text("f8"), text("O8")).replace(text("<"), text("|"))
 EMPTY = RECONSTRUCT + NDARRAY + b"K\x00\x85C\x01b\x87R"  # an array whose state is to come
 
@@ -126,7 +133,8 @@ ATTACKS = {
     "too few bytes": whole(array(b"J\xff\xff\xff\x7f\x85", FLOAT64, b"C\x08" + bytes(8))),
     "too many bytes": whole(array(b"K\x01\x85", FLOAT64, b"C\x10" + bytes(16))),
     "a negative shape": whole(array(b"J\xff\xff\xff\xff\x85", FLOAT64, b"C\x08" + bytes(8))),
-    "a huge shape of nothing": whole(array(b"J\xff\xff\xff\x7f\x85", FLOAT64.replace(text("f8"), text("U0")), b"C\x00")),
+    "a huge shape of nothing": whole(array(b"J\xff\xff\xff\x7f\x85", FLOAT64.replace(text("f8"), text("U0")),
+                                           b"C\x00")),
     "structured dtype": whole(array(b"K\x01\x85", FLOAT64.replace(text("f8"), text("f8,O")), b"C\x08" + bytes(8))),
     "huge bytes": whole(b"\x8e" + struct.pack("<Q", 1 << 60)),
     "huge text": whole(b"\x8d" + struct.pack("<Q", 1 << 60)),
@@ -145,7 +153,8 @@ ATTACKS = {
     "a wide tuple as bytes": whole(array(b"K\x01\x85", FLOAT64, WIDE)),
     "a wide tuple as a type": whole(array(b"K\x01\x85", FLOAT64.replace(text("f8"), WIDE), b"C\x08" + bytes(8))),
     "a wide tuple as a byte order": whole(array(b"K\x01\x85", FLOAT64.replace(text("<"), WIDE), b"C\x08" + bytes(8))),
-    "bytes shared by many arrays": whole(b"](C\x80" + bytes(128) + b"\x94" + array(b"K\x10\x85", FLOAT64, b"h\x00") * 99 + b"e"),
+    "bytes shared by many arrays": whole(b"](C\x80" + bytes(128) + b"\x94" + array(b"K\x10\x85", FLOAT64,
+                                                                                   b"h\x00") * 99 + b"e"),
     "a name with escapes": whole(named("\x1b[31m", "os")),
     "number as a key": b"\x80\x04}K\x01Ns.",
     "tuples in tuples as a key": b"\x80\x04})" + b"\x85" * 300_000 + b"Ns.",
@@ -159,11 +168,11 @@ ATTACKS = {
 def test_attack_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_npy(tmp_path / "a.npy", ATTACKS[name])
-    assert load(nn.load_dict, tmp_path / "a.npy") is None
+    assert load(load_dict, tmp_path / "a.npy") is None
     # And as the content of the array that np.save puts around a dict.
     if ATTACKS[name].startswith(b"\x80\x04"):
         write_npy(tmp_path / "a.npy", b"\x80\x04" + array(b")", OBJECT, b"]" + ATTACKS[name][2:-1] + b"a") + b".")
-        assert load(nn.load_dict, tmp_path / "a.npy") is None
+        assert load(load_dict, tmp_path / "a.npy") is None
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 
@@ -173,7 +182,7 @@ def test_what_the_attacks_are_made_of_is_right(tmp_path):
     scalar = named("numpy._core.multiarray", "scalar") + FLOAT64 + b"C\x08" + struct.pack("<d", 3) + b"\x86R"
     content = whole(value)[:-1] + text("b1") + scalar + b"s."
     write_npy(tmp_path / "a.npy", b"\x80\x04" + array(b")", OBJECT, b"]" + content[2:-1] + b"a") + b".")
-    loaded = nn.load_dict(tmp_path / "a.npy")
+    loaded = load_dict(tmp_path / "a.npy")
     assert np.array_equal(loaded["W1"], [0.5, 2]) and loaded["b1"] == 3 and isinstance(loaded["b1"], np.float64)
 
 
@@ -182,7 +191,7 @@ def test_registered_extensions_are_not_used(tmp_path):
     try:
         for value in (Call(os.system, "touch touched"), [Call(functools.partial, ctypes.string_at)]):
             write_npy(tmp_path / "a.npy", pickle.dumps({"W1": value}, 4))
-            assert load(nn.load_dict, tmp_path / "a.npy") is None
+            assert load(load_dict, tmp_path / "a.npy") is None
     finally:
         copyreg.remove_extension("os", "system", 240)
 
@@ -191,14 +200,14 @@ def test_what_is_referred_to_many_times_is_built_once(tmp_path):
     # 60 lists, each holding the one before it twice: 2^60 of them, if every reference were built anew.
     lists = b"]\x94" + b"".join(b"]\x94(h" + bytes([i]) + b"h" + bytes([i]) + b"e" for i in range(60))
     write_npy(tmp_path / "a.npy", whole(b"](" + lists + b"e"))
-    loaded = load(nn.load_dict, tmp_path / "a.npy")["W1"]
+    loaded = load(load_dict, tmp_path / "a.npy")["W1"]
     assert len(loaded) == 61 and loaded[60][0] is loaded[60][1] is loaded[59]
 
 
 # ---------------------------------------------------------------------------------------------------- damaged files
 
 def damage(random, content, others):
-    """A damaged copy of a file: bits flipped, bytes replaced, cut, spliced, doubled, or another file's beginning put on."""
+    """A damaged copy of a file: bits flipped, bytes replaced, cut, spliced, doubled, or begun as another file."""
     content = bytearray(content)
     for _ in range(random.choice((1, 1, 2, 8))):
         at = random.randint(len(content) + 1)
@@ -230,14 +239,14 @@ def npy_files(folder):
     for protocol in (2, 3, 4):
         write_npy(folder / "a", pickle.dumps(np.array(parameters, dtype=object), protocol))
         yield (folder / "a").read_bytes()
-    nn.save_dict(folder / "a", {**parameters, "degree": [1.5, 2.5], "run": {"percent": 5, "data": "abc"}})
+    save_dict(folder / "a", {**parameters, "degree": [1.5, 2.5], "run": {"percent": 5, "data": "abc"}})
     yield (folder / "a").read_bytes()
 
 
 def is_valid_dict(path):
-    values = nn.load_dict(path)
+    values = load_dict(path)
     assert isinstance(values, dict) and all(isinstance(key, str) for key in values)
-    parameters = nn.load_parameters(path, 6)
+    parameters = load_parameters(path, 6)
     assert all(value.dtype == np.float64 and np.isfinite(value).all() for value in parameters.values())
     assert nn.predict(np.ones((6, 1)), parameters).shape == (1, 1)
     return True
@@ -248,12 +257,12 @@ def npz_files(folder):
     for share in (0.2, 0.9):
         parameters = nn.initialize_parameters((6, 4, 3, 1), 1)
         parameters["W1"] *= np.random.RandomState(3).rand(4, 6) < share
-        nn.export_parameters(folder / "a.npz", parameters)
+        export_parameters(folder / "a.npz", parameters)
         yield (folder / "a.npz").read_bytes()
 
 
 def is_valid_network(path):
-    parameters = nn.load_parameters(path, 6)
+    parameters = load_parameters(path, 6)
     assert all(value.dtype == np.float64 and np.isfinite(value).all() for value in parameters.values())
     assert nn.predict(np.ones((6, 1)), parameters).shape == (1, 1)
     return True
@@ -262,7 +271,8 @@ def is_valid_network(path):
 def h5_files(folder):
     """Small data sets: plain, compressed, and with pictures in floating point."""
     yield write_data(folder / "a.h5", m=6, m_test=2).read_bytes()
-    yield write_data(folder / "b.h5", m=6, m_test=2, X_train=np.ones((6, 6, 8, 3)), X_test=np.ones((2, 6, 8, 3))).read_bytes()
+    yield write_data(folder / "b.h5", m=6, m_test=2, X_train=np.ones((6, 6, 8, 3)),
+                     X_test=np.ones((2, 6, 8, 3))).read_bytes()
     with h5py.File(folder / "c.h5", "w") as file, h5py.File(folder / "a.h5") as plain:
         for name in plain:
             file.create_dataset(name, data=plain[name][()], compression="gzip")
@@ -270,18 +280,19 @@ def h5_files(folder):
 
 
 def is_valid_data(path):
-    X_train, Y_train, X_test, Y_test = nn.load_data(path)
+    X_train, Y_train, X_test, Y_test = load_data(path)
     for X, Y in ((X_train, Y_train), (X_test, Y_test)):
         assert X.shape == (len(X_train), Y.size) and Y.shape == (1, Y.size) and Y.size
         assert X.dtype == np.float64 and 0 <= X.min() <= X.max() <= 1 and np.isin(Y, (0, 1)).all()
-    assert np.prod(nn.picture_shape(path)) == len(X_train)
+    assert np.prod(picture_shape(path)) == len(X_train)
     return True
 
 
 def picture_files(folder):
     """Small pictures of many formats and modes."""
     gradient = Image.fromarray(np.add.outer(np.arange(20), np.arange(30)).astype(np.uint8) * 5)
-    for mode, kind in (("RGB", "png"), ("P", "png"), ("RGBA", "png"), ("I;16", "png"), ("RGB", "jpeg"), ("CMYK", "jpeg"),
+    for mode, kind in (("RGB", "png"), ("P", "png"), ("RGBA", "png"), ("I;16", "png"), ("RGB", "jpeg"),
+                       ("CMYK", "jpeg"),
                        ("P", "gif"), ("RGB", "bmp"), ("RGB", "webp"), ("L", "tiff"), ("F", "tiff"), ("RGB", "ppm"),
                        ("RGB", "tga"), ("RGB", "jpeg2000")):
         content = io.BytesIO()
@@ -290,7 +301,7 @@ def picture_files(folder):
 
 
 def is_valid_picture(path):
-    picture = nn.read_picture(path, (4, 5, 3))
+    picture = read_picture(path, (4, 5, 3))
     assert picture.shape == (4, 5, 3) and picture.dtype == np.uint8
     return True
 

@@ -1,82 +1,153 @@
-"""The committed data, results and README: made by what is committed, and agreeing with each other."""
+"""Nothing is lost: runs that are killed, interrupted or resumed, and records that are none."""
 
-import h5py
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
 import nn_functions as nn
-import prun_mask
+from datasets import record
+from datasets.networks import save_parameters
+from datasets.npy import load_dict, save_dict
+from datasets.pictures import load_data
 
-from .conftest import ROOT, succeed
-from .test_masks import DEGREES
-
-
-def test_data_set_is_made_of_the_committed_pictures(tmp_path):
-    succeed("-m", "datasets.make_carvnocar", "--out", tmp_path / "again.h5")
-    with h5py.File(tmp_path / "again.h5") as again, h5py.File(ROOT / "datasets" / "carvnocar.h5") as committed:
-        assert set(again) == set(committed) == {"X_train", "y_train", "X_test", "y_test"}
-        for name in again:
-            assert again[name].dtype == committed[name].dtype and np.array_equal(again[name][()], committed[name][()])
-        assert committed["X_train"].shape == (181, 45, 80, 3) and committed["X_test"].shape == (60, 45, 80, 3)
-        assert committed["y_train"].shape == (181, 1) and committed["y_test"].shape == (60, 1)
+from .conftest import ROOT, contents, fail, needs_posix, not_ignoring_ctrl_c, succeed, write_data
+from .kill_and_resume import kills_of_runs
 
 
-def test_committed_training_is_the_default_one():
-    X, Y, _, _ = nn.load_data(ROOT / "datasets" / "carvnocar.h5")
-    costs = np.array(nn.load_dict(ROOT / "datasets" / "parameters.npy")["costs"])
-    start = nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1)
-    _, first_costs = nn.gradient_descent(X, Y, start, 0.0035, 20)
-    assert costs.shape == (40000,) and np.allclose(costs[:20], first_costs, rtol=0, atol=1e-12)
-    assert np.diff(costs).max() <= 1e-6
-    assert set(nn.load_dict(ROOT / "datasets" / "data.npy")) >= {"learning_rate", "times"}
+@pytest.fixture
+def job(pruning_command, tmp_path):
+    """A small pruning run: its command, and the folder it writes to."""
+    out = tmp_path / "out"
+    return [*pruning_command, "--out", out, "--figures", out, "--iterations", 20], out
 
 
-def test_committed_pruning_keeps_the_accuracy():
-    X, Y, X_test, Y_test = nn.load_data(ROOT / "datasets" / "carvnocar.h5")
-    before = nn.load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
-    after = nn.load_parameters(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy", 10800)
-    record = nn.load_dict(ROOT / "datasets" / "degree_costs.npy")
-    assert record["degree"] == pytest.approx(DEGREES, abs=1e-9) and record["degree"][-1] == 86.40586254117473
-    assert prun_mask.degree(before) == 0 and prun_mask.degree(after) == 86.40586254117473
-    test_accuracy = nn.accuracy(nn.predict(X_test, after), Y_test)
-    assert nn.accuracy(nn.predict(X, after), Y) >= 97
-    assert test_accuracy >= nn.accuracy(nn.predict(X_test, before), Y_test) - 5
-    assert record["test_accuracy"][-1] == test_accuracy
-    assert record["costs"][-1] == pytest.approx(nn.compute_cost(nn.predict(X, after), Y), abs=1e-9)
+@pytest.fixture
+def three_steps(job):
+    """The same, with three steps done."""
+    command, _ = job
+    succeed(*command, "--steps", 3)
+    return job
 
 
-def every_input():
-    """All pictures of the data set and all demo photos, in columns."""
-    X, _, X_test, _ = nn.load_data(ROOT / "datasets" / "carvnocar.h5")
-    photos = [nn.read_picture(path, (45, 80, 3)) for path in nn.list_pictures(ROOT / "photos_demo")]
-    return np.hstack([X, X_test, nn.scale_pictures(np.array(photos))])
+@needs_posix
+def test_killed_runs_resume_to_the_same_bytes(pruning_command):
+    kills = kills_of_runs(3, [*map(str, pruning_command[1:]), "--steps", "30", "--iterations", "300"])
+    assert None not in kills and sum(kills) > 0
 
 
-def test_export_of_the_committed_network_is_ten_times_smaller_and_judges_alike(tmp_path):
-    dense = ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy"
-    exported = tmp_path / "small.npz"
-    succeed("prun_parameters.py", "--export", exported, "--figures", tmp_path)
-    assert dense.stat().st_size > 10 * exported.stat().st_size
-    X = every_input()
-    verdicts = [nn.predict(X, nn.load_parameters(path, 10800)) > 0.5 for path in (dense, exported)]
-    assert X.shape[1] == 181 + 60 + 27 and np.array_equal(*verdicts)
+def test_a_resumed_run_carries_the_gram_matrices_to_the_same_bits(tmp_path):
+    """On data of a size for which the Gram form is chosen, and where recomputing the matrices would show."""
+    data = write_data(tmp_path / "wide.h5", m=30, shape=(20, 20, 3))
+    save_parameters(tmp_path / "wide.npy", nn.initialize_parameters((1200, 5, 4, 3, 2, 1), 1), [])
+    command = ["pruning.py", "--data", data, "--parameters", tmp_path / "wide.npy", "--iterations", 100, "--percent",
+               10]
+    mask = np.ones((5, 1200), bool)
+    assert nn.cheaper_method(nn.GramMatrices(load_data(data).X_train), 5, mask, 100) == "gram"
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    succeed(*command, "--steps", 12, "--out", whole, "--figures", whole)
+    for steps in (1, 5, 12):
+        succeed(*command, "--steps", steps, "--out", parts, "--figures", parts, "--resume")
+    assert contents(parts) == contents(whole)
 
 
-def assert_compact_is_the_same(path):
-    X, parameters = every_input(), nn.load_parameters(path, 10800)
-    pixels, small = prun_mask.compact(parameters)
-    assert len(pixels) < 7000 and np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max() <= 1e-12
+@pytest.mark.parametrize("options", [[], ["--criterion", "global", "--delta", 3], ["--l2", 0.01], ["--l1", 0.001],
+                                     ["--criterion", "std", "--quality", 0.3, "--delta", 0.2]])
+def test_resume_goes_on_to_the_same_bytes(job, tmp_path, options):
+    command, out = job
+    succeed(*command, *options, "--steps", 4)
+    whole = contents(out)
+    other = [*command, "--out", tmp_path / "other", "--figures", tmp_path / "other"]
+    succeed(*other, *options, "--steps", 2, "--resume")
+    if options:
+        line = fail(*other, "--resume")
+        assert "cannot resume, it was made with other" in line and all(option[2:] in line for option in options[::2])
+    succeed(*other, *options, "--steps", 4, "--resume")
+    assert contents(tmp_path / "other") == whole and len(whole) == 6
 
 
-def test_compact_of_the_committed_network():
-    assert_compact_is_the_same(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy")
+@needs_posix
+def test_ctrl_c_says_what_is_saved_and_how_to_go_on(job):
+    command, out = job
+    command = [*command, "--steps", 8, "--iterations", 2500]
+    process = subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, preexec_fn=not_ignoring_ctrl_c)
+    while not (out / "prun_parameter" / "prun_parameters3.npy").exists():
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    saved = len(load_dict(out / "degree_costs.npy")["degree"])
+    assert errors == (f"pruning.py: interrupted: {saved} steps are saved in {out}; "
+                      "the same command with --resume goes on\n")
+    # The network of a step is written before the record counts it, and Ctrl-C may come between.
+    names, steps = ({path.name for path in (out / "prun_parameter").iterdir()},
+                    [f"prun_parameters{step}.npy" for step in range(1, saved + 2)])
+    assert names in (set(steps[:-1]), set(steps))
+    assert f"steps 1 to {saved} were done before" in succeed(*command, "--resume")
+    assert len(load_dict(out / "degree_costs.npy")["degree"]) == 8
 
 
-def test_compact_of_the_original_network(original):
-    assert_compact_is_the_same(original / "prun_parameters39.npy")
+def test_what_is_saved_is_read_from_the_disk_and_never_trusted(tmp_path):
+    path = tmp_path / "degree_costs.npy"
+    new = {**{name: [] for name in record.VALUES}, "run": {"percent": 5.0}}
+    assert record.saved_steps_message(tmp_path, new) == "no step was saved"
+    for steps, words in ((0, "no step was saved"), (1, f"1 step is saved in {tmp_path}; "),
+                         (2, f"2 steps are saved in {tmp_path}; ")):
+        save_dict(path, {**{name: [1.0] * steps for name in record.VALUES}, "run": {"percent": 5.0}})
+        assert record.saved_steps_message(tmp_path, new).startswith(words)
+    for other in ({**new, "run": {"percent": 6.0}}, {"W1": np.ones(3)}):
+        save_dict(path, other)
+        assert record.saved_steps_message(tmp_path, new) == "no step was saved"
+    path.write_bytes(b"no record")
+    assert record.saved_steps_message(tmp_path, new) == "no step was saved"
 
 
-def test_readme_quotes_what_the_committed_run_prints(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    printed = succeed("prun_parameters.py", "--figures", tmp_path)
-    assert printed[: printed.index("figure: ")].strip() in readme
+def test_resume_refuses_another_run_and_says_what_differs(three_steps, tmp_path):
+    command, out = three_steps
+    before = contents(out)
+    other = write_data(tmp_path / "other.h5", seed=1)
+    for options, what in ((["--percent", 6], "percent"), (["--iterations", 30], "iterations"),
+                          (["--data", other], "data"),
+                          (["--learning-rate", 0.1, "--percent", 6], "percent, learning rate")):
+        line = fail(*command, "--resume", *options)
+        assert line == f"pruning.py: {out}/degree_costs.npy: cannot resume, it was made with other {what}"
+        assert contents(out) == before
+
+
+def test_resume_of_a_run_that_is_done_changes_nothing(three_steps):
+    command, out = three_steps
+    before = contents(out)
+    assert "3 were done before" in succeed(*command, "--steps", 3, "--resume")
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("content", [
+    {"degree": [], "costs": []}, {"run": 3},
+    {"degree": [1.0], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": {}},
+    {"degree": ["1"], "costs": [1.0], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
+    {"degree": [1.0], "costs": [None], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
+    {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": {"data": np.arange(3)}}])
+def test_resume_refuses_what_is_no_record_of_a_run(job, content):
+    command, out = job
+    out.mkdir()
+    save_dict(out / "degree_costs.npy", content)
+    assert f"{out}/degree_costs.npy: cannot resume, " in fail(*command, "--resume")
+
+
+def test_resume_needs_every_network(three_steps):
+    command, out = three_steps
+    (out / "prun_parameter" / "prun_parameters2.npy").unlink()
+    line = fail(*command, "--steps", 5, "--resume")
+    assert "prun_parameters2.npy: missing; to resume, the networks of all earlier steps are needed" in line
+
+
+def test_a_run_without_resume_starts_over(three_steps):
+    command, out = three_steps
+    before = contents(out)
+    assert "were done before" not in succeed(*command, "--steps", 3)
+    assert contents(out) == before

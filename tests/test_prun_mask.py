@@ -5,6 +5,8 @@ import pytest
 
 import nn_functions as nn
 import prun_mask
+from datasets.networks import load_parameters
+from datasets.npy import load_dict
 
 from .conftest import succeed
 
@@ -105,9 +107,9 @@ def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
 def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
     parameters = three_layers()
     parameters["W1"][2, 3] = -9
-    limits = prun_mask.thresholds(parameters, 100)
-    assert prun_mask.emptied_layers(parameters, limits) == ["W1", "W2"]
-    assert prun_mask.emptied_layers(parameters, prun_mask.thresholds(parameters, 90)) == []
+    thresholds = prun_mask.layer_thresholds(parameters, 100)
+    assert prun_mask.emptied_layers(parameters, thresholds) == ["W1", "W2"]
+    assert prun_mask.emptied_layers(parameters, prun_mask.layer_thresholds(parameters, 90)) == []
     masks = prun_mask.prune_masks(parameters, 100)
     assert masks["W1"].sum() == masks["W2"].sum() == 1 and masks["W1"][2, 3]
     assert np.abs(parameters["W2"][masks["W2"]]) == np.abs(parameters["W2"]).max()
@@ -171,9 +173,9 @@ def test_degrees_are_the_originals():
 
 
 def test_degrees_are_the_originals_on_its_own_network(original):
-    record = nn.load_dict(original / "degree_costs.npy")["degree"]
+    record = load_dict(original / "degree_costs.npy")["degree"]
     assert record == DEGREES
-    assert degrees_of_39_steps(nn.load_parameters(original / "parameters.npy", 10800)) == record
+    assert degrees_of_39_steps(load_parameters(original / "parameters.npy", 10800)) == record
 
 
 def test_example_shows_what_it_says():
@@ -181,5 +183,6 @@ def test_example_shows_what_it_says():
     assert text.count("4 of 20 weights are 0") == 2  # pruned once, and again: nothing changed
     rounds = [int(row.split()[2]) for row in text.splitlines() if row.endswith("of 20")]
     assert len(rounds) == 9 and rounds[0] == 4 and rounds == sorted(set(rounds))  # each round prunes some more
-    limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next\nthreshold, ", "smallest weight, "))
+    limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next\nthreshold, ",
+                                                                                 "smallest weight, "))
     assert limit < smallest  # and a tenth none

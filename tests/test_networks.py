@@ -1,0 +1,91 @@
+"""Networks on disk: what is refused, and what is exported."""
+
+import numpy as np
+import pytest
+
+import nn_functions as nn
+from datasets.networks import export_parameters, exported_size, load_parameters, save_parameters
+from datasets.user_input import InputError
+
+
+@pytest.mark.parametrize("change, what", [
+    ({"W2": None}, "one output"), ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"),
+    ({"b1": None}, "b1 is missing"), ({"W1": np.ones((5, 9))}, "W1 has shape (5, 9)"),
+    ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
+    ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
+    ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "one output"), ({"W1": np.ones((5, 12), complex)}, "real"),
+])
+def test_parameters_that_make_no_network_are_refused(tmp_path, change, what):
+    parameters = {**nn.initialize_parameters((12, 5, 1), 1), **change}
+    save_parameters(tmp_path / "p.npy", {k: v for k, v in parameters.items() if v is not None}, [])
+    with pytest.raises(InputError) as error:
+        load_parameters(tmp_path / "p.npy", 12)
+    assert what in str(error.value) and "p.npy: " in str(error.value)
+
+
+def export(path, parameters):
+    export_parameters(path, parameters)
+    assert path.stat().st_size == exported_size(parameters)
+    return path
+
+
+def pruned_network(share=0.2):
+    parameters = nn.initialize_parameters((50, 5, 4, 1), 1)
+    random = np.random.RandomState(2)
+    for name in ("W1", "W2"):
+        parameters[name] *= random.rand(*parameters[name].shape) < share
+    return parameters
+
+
+@pytest.mark.parametrize("share", [0, 0.2, 1])
+def test_an_exported_network_comes_back_with_weights_rounded_to_float32(tmp_path, share):
+    parameters = pruned_network(share)
+    parameters["W1"][0, 0] = 1e-60  # 0 in float32: no connection any more
+    path = export(tmp_path / "no ending", parameters)
+    parameters["W1"][0, 0] = 0
+    loaded = load_parameters(path, 50)
+    assert list(loaded) == list(parameters) and all(value.dtype == np.float64 for value in loaded.values())
+    for name, value in parameters.items():
+        assert np.array_equal(loaded[name], value.astype(np.float32) if name[0] == "W" else value)
+    size = path.stat().st_size
+    assert size < 1300 + 4 * sum((parameters[f"W{l}"] != 0).sum() for l in (1, 2, 3))
+    assert export(tmp_path / "again", parameters).read_bytes() == path.read_bytes()
+
+
+def test_a_weight_too_large_for_float32_is_not_exported(tmp_path):
+    parameters = pruned_network()
+    parameters["W2"][0, 0] = 1e39
+    with pytest.raises(InputError, match="a.npz: cannot be written, a weight is too large for float32"):
+        export_parameters(tmp_path / "a.npz", parameters)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("changes, what", [
+    ({"layers": np.array([50, 5, 4, 2])}, "are not those of a network of layers"),
+    ({"layers": np.array([50, -5, -4, 1])}, "are not those of a network of layers"),
+    ({"layers": np.array([2**40, 2**40, 1])}, "are not those of a network of layers"),
+    ({"layers": np.array([], np.int64)}, "are not those of a network of layers"),
+    ({"layers": np.array([50.0, 5, 4, 1])}, "type float64 where"),
+    ({"connections": np.zeros(35, np.uint8)}, "weights for 0 connections"),
+    ({"connections": None}, "no item named 'connections.npy'"),
+    ({"weights": np.zeros((3, 2), np.float32)}, r"holds an array of shape \(3, 2\)"),
+    ({"biases": np.zeros(9)}, "are not those of a network of layers"),
+    ({"biases": np.full(10, np.nan)}, "b1 holds NaN"),
+    ({"weights": np.array([None, "x"], object)}, "type object where|buffer size"),
+])
+def test_files_that_are_no_exported_network_are_refused(tmp_path, changes, what):
+    with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
+        arrays = {name: changes.get(name, whole[name]) for name in whole}
+    np.savez(tmp_path / "b.npz", **{name: value for name, value in arrays.items() if value is not None})
+    with pytest.raises(InputError, match=f"b.npz: .*({what})"):
+        load_parameters(tmp_path / "b.npz", 50)
+    with pytest.raises(InputError, match="W1 has shape .5, 50., but 49 inputs come to it"):
+        load_parameters(tmp_path / "a.npz", 49)
+
+
+def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
+    # 100 MB in 0.1 MB.
+    np.savez_compressed(tmp_path / "bomb.npz", layers=np.array([10**8, 8, 1]), connections=np.zeros(10**8, np.uint8),
+                        weights=np.zeros(0, np.float32), biases=np.zeros(9))
+    with pytest.raises(InputError, match="is compressed"):
+        load_parameters(tmp_path / "bomb.npz", 10**8)

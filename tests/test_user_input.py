@@ -1,0 +1,129 @@
+"""The command line: options, help, and the one line for a user's mistake."""
+
+import subprocess
+import sys
+
+import pytest
+
+from datasets.user_input import InputError, exit_status
+
+from .conftest import ROOT, call, contents, fail, run, succeed
+
+SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar")
+
+
+def program(script):
+    """The name by which a script calls itself."""
+    return "make_carvnocar.py" if script == "datasets.make_carvnocar" else script
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_and_a_wrong_option(script):
+    text = succeed(script, "--help")
+    assert "-h, --help" in text and ("default: " in text) == (script != "prun_mask.py")
+    assert fail(script, "--wrong") == f"{program(script)}: unrecognized arguments: --wrong"
+
+
+@pytest.mark.parametrize("script, option", [
+    ("nn_main.py", "--data"), ("pruning.py", "--data"), ("pruning.py", "--parameters"),
+    ("prun_parameters.py", "--data"),
+    ("prun_parameters.py", "--parameters"), ("prun_parameters.py", "--pruned"), ("prun_parameters.py", "--photos"),
+    ("nn_test.py", "--data"), ("nn_test.py", "--parameters"), ("nn_test.py", ""),
+    ("datasets.make_carvnocar", "--pictures"),
+])
+def test_a_missing_file_is_one_line(script, option, tmp_path):
+    figures = [] if "make" in script else ["--figures", tmp_path]
+    line = fail(script, *option.split(), tmp_path / "missing", *figures)
+    assert line.startswith(f"{program(script)}: {tmp_path / 'missing'}")
+    assert line.endswith(": No such file or directory")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_data_set_is_one_line(small_data, tmp_path):
+    for script in ("pruning.py", "prun_parameters.py", "nn_test.py"):
+        line = fail(script, "--data", small_data, "--figures", tmp_path / "figure")
+        assert line == f"{script}: datasets/parameters.npy: W1 has shape (5, 10800), but 144 inputs come to it"
+    assert "not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
+    assert "not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    with subprocess.Popen([sys.executable, "nn_test.py", "--figures", tmp_path], cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 1
+
+
+@pytest.mark.parametrize("script, options, what", [
+    ("pruning.py", ["--percent", "0"], "--percent: '0' is not a number between 0 and 100"),
+    ("pruning.py", ["--percent", "100"], "--percent"), ("pruning.py", ["--percent", "nan"], "--percent"),
+    ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number of at least 1"),
+    ("pruning.py", ["--steps", "2.5"], "--steps"), ("pruning.py", ["--iterations", "-3"], "--iterations"),
+    ("pruning.py", ["--learning-rate", "inf"], "--learning-rate: 'inf' is not a finite number above 0"),
+    ("pruning.py", ["--quality", "0"], "--quality"), ("pruning.py", ["--delta", "-1"], "--delta"),
+    ("pruning.py", ["--tolerance", "-1"], "--tolerance: '-1' is not a finite number of at least 0"),
+    ("pruning.py", ["--criterion", "magnitude"], "--criterion: invalid choice: 'magnitude'"),
+    ("pruning.py", ["--l1", "-1"], "--l1"), ("nn_main.py", ["--l2", "nan"], "--l2"),
+    ("nn_main.py", ["--learning-rate", "0"], "--learning-rate"),
+    ("nn_main.py", ["--learning-rate", "x"], "--learning-rate"),
+    ("nn_main.py", ["--iterations", "0"], "--iterations"), ("nn_main.py", ["--layers", "5", "0"], "--layers"),
+    ("nn_main.py", ["--layers"], "--layers"), ("nn_main.py", ["--seed", "-1"], "--seed"),
+    ("datasets.make_carvnocar", ["--size", "80", "0"], "--size"),
+    ("datasets.make_carvnocar", ["--seed", "4294967296"], "--seed: '4294967296' is not a whole number from 0 to"),
+    ("datasets.fetch_original", ["--timeout", "-1"], "--timeout"),
+])
+def test_a_wrong_value_names_its_option(script, options, what):
+    assert f"argument {what}" in fail(script, *options)
+
+
+@pytest.mark.parametrize("options, what", [
+    (["--quality", "2"], "--quality goes with --criterion std only"),
+    (["--criterion", "std", "--percent", "3"], "--percent does not go with --criterion std"),
+    (["--delta", "2.5"], "--delta 2.5 would take the percentage to 100 within 39 steps"),
+    (["--l2", "200"], "--l2 200 is too large for --learning-rate 0.005")])
+def test_options_that_do_not_go_together_are_one_line(options, what):
+    assert fail("pruning.py", *options).startswith(f"pruning.py: {what}")
+
+
+def test_an_l2_too_large_for_training_is_one_line():
+    assert fail("nn_main.py", "--l2", 20, "--learning-rate", 0.1).startswith("nn_main.py: --l2 20 is too large")
+
+
+@pytest.mark.parametrize("script", ["pruning.py", "datasets.make_carvnocar", "figure.far"])
+def test_a_process_says_the_same(script):
+    """In a process of its own, by its path or with `python -m`."""
+    for arguments in (["--help"], ["--wrong"], ["--data", "missing"]):
+        assert run(script, *arguments) == call(script, *arguments)
+
+
+def test_help_shows_each_default_once():
+    text = succeed("pruning.py", "--help")
+    assert text.count("(default: 5)") == text.count("(default: 39, or") == 1
+    assert "default: None" not in text and "default: False" not in text
+
+
+def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["folder/script.py"])
+    for error, status, line in (
+            (InputError("a.npy: is wrong"), 2, "a.npy: is wrong"), (MemoryError(), 2, "MemoryError"),
+            (OSError(28, "No space left", "a"), 2, "a: No space left"), (KeyboardInterrupt(), 130, "interrupted"),
+            (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
+        assert raising(error) == status
+        assert capsys.readouterr().err == f"script.py: {line}\n"
+    with pytest.raises(KeyError):  # a mistake in the program shows its traceback
+        raising(KeyError("W1"))
+
+
+@exit_status
+def main_that_raises(argv, error=None):
+    raise error
+
+
+def raising(error):
+    return main_that_raises([], error=error)
+
+
+def test_more_units_than_memory_is_one_line(small_data, tmp_path):
+    line = fail("nn_main.py", "--data", small_data, "--layers", 10**13, "--out", tmp_path / "out", "--figures",
+                tmp_path / "out")
+    assert line.startswith("nn_main.py: Unable to allocate") and not contents(tmp_path / "out")
