@@ -1,9 +1,24 @@
-"""Files written whole or not at all, and the folders that they go to."""
+"""Files: opened to be read, and written whole or not at all; and the folders that they go to."""
 
 import os
+import stat
 import tempfile
 
 from datasets.user_input import InputError
+
+
+def open_file(path):
+    """Open an ordinary file to read its bytes. Raises InputError, or OSError.
+
+    Anything else is refused at once: a pipe would be waited for, and a device may never end.
+    """
+    # O_NONBLOCK: or opening a pipe would wait for somebody who writes to it. Windows has O_BINARY instead.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if file is None:
+        os.close(descriptor)
+        raise InputError(f"{path}: is not a file" + (", but a folder" if os.path.isdir(path) else ""))
+    return file
 
 
 def write_atomically(path, write):
