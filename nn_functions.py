@@ -35,16 +35,20 @@ def layer_sizes(parameters):
     return [parameters["W1"].shape[1], *(len(parameters[f"b{l}"]) for l in range(1, number_of_layers(parameters) + 1))]
 
 
-def initialize_parameters(sizes, seed):
-    """Draw the first weights and biases: normal, the weights times 0.098, layer by layer W before b.
+def initialize_parameters(sizes, seed, init="original"):
+    """Draw the first weights and biases, layer by layer.
 
     sizes : n_x, then the number of units of each layer, for example (10800, 5, 4, 3, 2, 1)
+    init : "original", the original experiment's: W = 0.098 randn, then b = randn; or
+        "he" (He et al., arXiv 1502.01852): W = sqrt(2 / n_{l-1}) randn, b = 0, at which ReLU keeps the size of the
+        signals from layer to layer
     """
     random = np.random.RandomState(seed)
     parameters = {}
     for l in range(1, len(sizes)):
-        parameters[f"W{l}"] = random.randn(sizes[l], sizes[l - 1]) * 0.098
-        parameters[f"b{l}"] = random.randn(sizes[l], 1)
+        scale = 0.098 if init == "original" else np.sqrt(2 / sizes[l - 1])
+        parameters[f"W{l}"] = random.randn(sizes[l], sizes[l - 1]) * scale
+        parameters[f"b{l}"] = random.randn(sizes[l], 1) if init == "original" else np.zeros((sizes[l], 1))
     return parameters
 
 
@@ -134,11 +138,18 @@ def penalty_gradient(W, l1, l2):
     return l1 * np.sign(W) + l2 * W if l1 else l2 * W
 
 
-@np.errstate(over="ignore")  # see `sigmoid`
+@np.errstate(over="ignore", invalid="ignore")  # see `sigmoid`; and `evaluate` finds NaN
+def activations(X, parameters):
+    """What each layer computes: A_1, ..., A_L, a list of arrays of shape (n_l, m)."""
+    layers = augmented_layers(parameters)
+    inputs = augmented_activations(layers, X.shape[1])
+    AL = forward(parameters["W1"] @ X + parameters["b1"], layers, inputs)
+    return [*(A[:-1] for A in inputs), AL]
+
+
 def predict(X, parameters):
     """The probability of a car for each picture, an array of shape (1, m)."""
-    layers = augmented_layers(parameters)
-    return forward(parameters["W1"] @ X + parameters["b1"], layers, augmented_activations(layers, X.shape[1]))
+    return activations(X, parameters)[-1]
 
 
 def accuracy(AL, Y):
@@ -147,10 +158,15 @@ def accuracy(AL, Y):
 
 
 def evaluate(data, parameters):
-    """The `Evaluation` of a network; data : has X_train, Y_train, X_test, Y_test."""
+    """The `Evaluation` of a network; data : has X_train, Y_train, X_test, Y_test.
+
+    Raises FloatingPointError where the cost is NaN or infinite.
+    """
     AL = predict(data.X_train, parameters)
-    return Evaluation(compute_cost(AL, data.Y_train).item(), accuracy(AL, data.Y_train),
-                      accuracy(predict(data.X_test, parameters), data.Y_test))
+    cost = compute_cost(AL, data.Y_train).item()
+    if not np.isfinite(cost):
+        raise FloatingPointError(f"the cost of the network is {cost}: its weights are too large")
+    return Evaluation(cost, accuracy(AL, data.Y_train), accuracy(predict(data.X_test, parameters), data.Y_test))
 
 
 # --------------------------------------------------------------------------------------------- gradient descent

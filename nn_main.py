@@ -3,6 +3,10 @@
 Writes parameters.npy and data.npy, and draws the cost curve.
 """
 
+if __name__ == "__main__":  # Ctrl-C while the modules below are imported
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import sys
 import time
 
@@ -17,14 +21,15 @@ LAYERS = [5, 4, 3, 2]  # units of the hidden layers; the output is one unit more
 LEARNING_RATE = 0.0035  # the original's was 0.035, at which rounding decides the result: see README.md
 ITERATIONS = 40000  # the original's: 4000
 SEED = 1
+INIT = "original"  # see `nn_functions.initialize_parameters`
 OUT = "datasets"
 FIGURES = "figure"
 
 
-def train(X, Y, sizes, seed, learning_rate, iterations, **descent):
-    """Train a new network, with a progress bar.
+def train(X, Y, parameters, learning_rate, iterations, **descent):
+    """Train a network, with a progress bar.
 
-    sizes, seed : see `nn_functions.initialize_parameters`
+    parameters : to start from
     learning_rate, iterations, descent : see `nn_functions.gradient_descent`
     Returns the parameters, the costs, and the time that it took in seconds.
     """
@@ -35,9 +40,34 @@ def train(X, Y, sizes, seed, learning_rate, iterations, **descent):
             bar.set_postfix_str(f"cost {cost:.6f}", refresh=False)
             bar.update(iterations_done)
 
-        parameters = nn.initialize_parameters(sizes, seed)
         parameters, costs = nn.gradient_descent(X, Y, parameters, learning_rate, iterations, progress=show, **descent)
     return parameters, costs, time.perf_counter() - start
+
+
+def why_nothing_learned(X, Y, parameters):
+    """Why a network gives every picture the same verdict, and what to try: a sentence. None where it does not.
+
+    X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m), of which not all are alike
+    """
+    *hidden, AL = nn.activations(X, parameters)
+    verdicts = AL > 0.5
+    if verdicts.any() != verdicts.all() or Y.min() == Y.max():
+        return None
+    off = next((l for l, A in enumerate(hidden, start=1) if not A.any()), None)
+    if off:
+        return (f"all units of layer {off} are off for every picture, so their gradient is 0 for ever; "
+                "train with another --seed, or with --init he")
+    if AL[Y == 1].max() < 1e-5:
+        return ("every car is given a probability below 1e-5, where the cost's gradient vanishes; "
+                "train again with a smaller --learning-rate")
+    return "the cost has not left its first plateau; train for more --iterations, or with --init he"
+
+
+def print_if_nothing_learned(name, data, parameters):
+    """Print so, and why; name : of the network."""
+    reason = why_nothing_learned(data.X_train, data.Y_train, parameters)
+    if reason:
+        print(f"{name}: nothing was learned, every training picture gets the same verdict:\n{reason}")
 
 
 def draw_costs(costs, learning_rate, name, path, show=False):
@@ -54,17 +84,32 @@ def draw_costs(costs, learning_rate, name, path, show=False):
 def parse_options(argv):
     """The command line."""
     parser = user_input.ArgumentParser("Train the network, save it and draw its cost curve.")
-    parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
-    parser.add_argument("--layers", type=user_input.positive_integer, nargs="+", default=LAYERS, metavar="UNITS",
-                        help="units of each hidden layer")
+    parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
+    parser.add_argument("--layers", type=user_input.positive_integer, nargs="+", metavar="UNITS",
+                        help=f"units of each hidden layer (default: {' '.join(map(str, LAYERS))})")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "training")
-    parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the first weights")
-    parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for parameters.npy and data.npy")
-    parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for cost.png")
+    parser.add_argument("--init", choices=("original", "he"),
+                        help="how the first weights are drawn: original: W = 0.098 randn, b = randn; he: W = "
+                             f"sqrt(2 / inputs) randn, b = 0, which learns more often (default: {INIT})")
+    parser.add_argument("--seed", type=user_input.seed, help=f"of the first weights (default: {SEED})")
+    parser.add_argument("--start", type=user_input.path, metavar="FILE",
+                        help="train on from this network; connections that were pruned come back")
+    parser.add_path("--out", OUT, "DIR", "folder for parameters.npy and data.npy")
+    parser.add_path("--figures", FIGURES, "DIR", "folder for cost.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
     user_input.check_descent_options(parser, options)
+    if options.start and (options.layers, options.init, options.seed) != (None, None, None):
+        parser.error("--layers, --init and --seed do not go with --start, a network that is drawn already")
     return options
+
+
+def first_parameters(options, n_x):
+    """The network that training starts from. Raises InputError."""
+    if options.start:
+        return networks.load_parameters(options.start, n_x)
+    seed = SEED if options.seed is None else options.seed
+    return nn.initialize_parameters((n_x, *(options.layers or LAYERS), 1), seed, options.init or INIT)
 
 
 @user_input.exit_status
@@ -73,16 +118,16 @@ def main(argv=None):
 
     data = pictures.load_data(options.data)
     height, width, colours = pictures.picture_shape(options.data)
-    files.make_folder(options.out)
-    files.make_folder(options.figures)
+    start = first_parameters(options, len(data.X_train))
+    files.check_folder(options.out)
+    files.check_folder(options.figures)
 
-    sizes = [len(data.X_train), *options.layers, 1]
     print(f"training pictures: {data.Y_train.size}, of which {data.Y_train.sum():.0f} show a car")
     print(f"test pictures: {data.Y_test.size}, of which {data.Y_test.sum():.0f} show a car")
     print(f"inputs: {height} x {width} pixels x {colours} colours = {len(data.X_train)}")
-    print(f"network: {' -> '.join(map(str, sizes))}")
-    parameters, costs, seconds = train(data.X_train, data.Y_train, sizes, options.seed, options.learning_rate,
-                                       options.iterations, l1=options.l1, l2=options.l2)
+    print(f"network: {' -> '.join(map(str, nn.layer_sizes(start)))}")
+    parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
+                                       l1=options.l1, l2=options.l2)
     evaluation = nn.evaluate(data, parameters)
 
     penalty = " and penalty" if options.l1 or options.l2 else ""
@@ -90,6 +135,7 @@ def main(argv=None):
     print(f"train accuracy: {evaluation.train_accuracy:.2f} %")
     print(f"test accuracy: {evaluation.test_accuracy:.2f} %")
     print(f"time: {seconds:.1f} s for {options.iterations} iterations")
+    print_if_nothing_learned(f"{options.out}/parameters.npy", data, parameters)
 
     networks.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
     npy.save_dict(f"{options.out}/data.npy", {"learning_rate": options.learning_rate, "times": seconds, "costs": costs})

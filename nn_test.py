@@ -4,6 +4,10 @@ Takes photos and folders of photos, prints a verdict a line, and draws the photo
 a labels.csv (`file,label`, 1 = car), mistakes are marked and the score is counted.
 """
 
+if __name__ == "__main__":  # Ctrl-C while the modules below are imported
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import os
 import sys
 from typing import NamedTuple
@@ -14,7 +18,7 @@ import nn_functions as nn
 from datasets import files, networks, pictures, user_input
 from figure import drawing
 
-PHOTOS = ["photos_demo"]
+PHOTOS = "photos_demo"
 DATA = "datasets/carvnocar.h5"  # tells the height and width that the network was trained on
 PARAMETERS = "datasets/parameters.npy"
 FIGURES = "figure"
@@ -80,16 +84,19 @@ def _draw_photo(axes, photo, name, judged):
 @user_input.exit_status
 def main(argv=None):
     parser = user_input.ArgumentParser("Judge photos: car or no car, with the probability of a car.")
-    parser.add_argument("photos", nargs="*", default=PHOTOS, metavar="PHOTO", help="photos, or folders of photos")
-    parser.add_argument("--data", default=DATA, metavar="FILE", help="the data set that the network was trained on")
-    parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the network")
-    parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for predict.png")
+    parser.add_argument("photos", nargs="*", type=user_input.path, metavar="PHOTO",
+                        help=f"photos, or folders of photos (default: {PHOTOS})")
+    parser.add_path("--data", DATA, "FILE", "the data set that the network was trained on")
+    parser.add_path("--parameters", PARAMETERS, "FILE", "the network")
+    parser.add_path("--figures", FIGURES, "DIR", "folder for predict.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
+    files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
     parameters = networks.load_parameters(options.parameters, np.prod(shape))
-    paths, photos, errors = pictures.read_photos(pictures.find_photos(options.photos), shape)
+    found = pictures.find_photos(options.photos or [user_input.default_path(PHOTOS)])
+    paths, photos, errors = pictures.read_photos(found, shape)
     labels = pictures.photo_labels(paths)
 
     judged = verdicts(photos, labels, parameters)
@@ -97,7 +104,6 @@ def main(argv=None):
         print(f"{path}: {verdict.text}{' (wrong)' if verdict.wrong else ''}")
     if paths:
         print(f"right: {score(judged, labels)}")
-        files.make_folder(options.figures)
         draw_photos(paths, photos, [judged], "Car or no car, with the probability of a car",
                     f"{options.figures}/predict.png", options.show)
     for error in errors:

@@ -7,6 +7,10 @@ arXiv 1506.02626v3) has the rule in section 3: connections whose weight is below
 Run as a script it prints a worked example of the rule.
 """
 
+if __name__ == "__main__":  # Ctrl-C while the modules below are imported
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import sys
 
 import numpy as np

@@ -3,6 +3,10 @@
 With --export it writes what survived to a small file, which every script reads that takes --parameters.
 """
 
+if __name__ == "__main__":  # Ctrl-C while the modules below are imported
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import io
 import os
 import sys
@@ -11,13 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 import nn_functions as nn
+import nn_main
 import nn_test
 import prun_mask
-from datasets import files, networks, pictures, user_input
+from datasets import files, networks, pictures, record, user_input
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
-PRUNED = "datasets/prun_parameter/prun_parameters39.npy"
+PRUNED = "datasets"  # the last network of the run that is recorded there
 PHOTOS = "photos_demo"
 FIGURES = "figure"
 
@@ -39,15 +44,13 @@ def layer_table(parameters, X):
     X : pictures of shape (n_x, m), on which activations are counted. The pixels count as never 0, as in the paper; so
     does the output.
     """
-    layers = nn.augmented_layers(parameters)
-    activations = nn.augmented_activations(layers, X.shape[1])
-    nn.forward(parameters["W1"] @ X + parameters["b1"], layers, activations)
+    *hidden_activations, _ = nn.activations(X, parameters)
     rows, kept_in_all, needed_in_all = [], 0, 0
     active = np.ones(len(X))  # for each of the layer's inputs, the share of pictures for which it is not 0
     for l in range(1, nn.number_of_layers(parameters) + 1):
         kept = parameters[f"W{l}"] != 0
         needed = (kept * active).sum()
-        active = (activations[l - 1][:-1] != 0).mean(axis=1) if l <= len(activations) else np.ones(1)
+        active = (hidden_activations[l - 1] != 0).mean(axis=1) if l <= len(hidden_activations) else np.ones(1)
         rows.append(LayerRow(f"layer {l}", kept.size, 2 * kept.size, 100 * active.mean(), 100 * kept.mean(),
                              100 * needed / kept.size))
         kept_in_all, needed_in_all = kept_in_all + kept.sum(), needed_in_all + needed
@@ -106,44 +109,51 @@ def print_changed_verdicts(exported, pruned, data, photos):
           f"{changed} differ from before")
 
 
+def refuse_to_overwrite(export, inputs):
+    """Raise InputError if the file to export to is one that the command reads, or in the folder of photos as labels."""
+    inputs += [f"{os.path.dirname(path) or '.'}/labels.csv" for path in inputs]
+    if os.path.exists(export) and any(os.path.exists(path) and os.path.samefile(path, export) for path in inputs):
+        raise user_input.InputError(f"{export}: is a file that this command reads; export to another one")
+
+
 @user_input.exit_status
 def main(argv=None):
     parser = user_input.ArgumentParser("Compare the network before and after pruning.")
-    parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
-    parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the network before pruning")
-    parser.add_argument("--pruned", default=PRUNED, metavar="FILE", help="the network after pruning")
-    parser.add_argument("--export", metavar="FILE.npz",
+    parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
+    parser.add_path("--parameters", PARAMETERS, "FILE", "the network before pruning")
+    parser.add_path("--pruned", PRUNED, "FILE", "the network after pruning, or the folder of a run: its last network")
+    parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
                         help="write what survived of the pruned network: a bit a connection, and float32 weights")
-    parser.add_argument("--photos", default=PHOTOS, metavar="DIR", help="folder of photos, with a labels.csv")
-    parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for prun_predict.png")
+    parser.add_path("--photos", PHOTOS, "DIR", "folder of photos, with a labels.csv")
+    parser.add_path("--figures", FIGURES, "DIR", "folder for prun_predict.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
-    for path in (options.parameters, options.pruned) if options.export else ():
-        if os.path.exists(path) and os.path.exists(options.export) and os.path.samefile(path, options.export):
-            raise user_input.InputError(f"{options.export}: is one of the networks that are compared; "
-                                        "export to another file")
+    files.check_folder(options.figures)
     data = pictures.load_data(options.data)
+    pruned_file = record.pruned_network(options.pruned)
     unpruned = networks.load_parameters(options.parameters, len(data.X_train))
-    pruned = networks.load_parameters(options.pruned, len(data.X_train))
+    pruned = networks.load_parameters(pruned_file, len(data.X_train))
     shape = pictures.picture_shape(options.data)
-    paths, photos, errors = pictures.read_photos(pictures.find_photos([options.photos]), shape)
+    found = pictures.find_photos([options.photos])
+    if options.export:
+        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found])
+    paths, photos, errors = pictures.read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
     labels = pictures.photo_labels(paths)
 
+    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))
     print_compact(pruned, data.X_train)
     if options.export:
-        files.make_folder(os.path.dirname(options.export) or ".")
         networks.export_parameters(options.export, pruned)
         print_export(options.export, pruned, unpruned)
         print_changed_verdicts(networks.load_parameters(options.export, len(data.X_train)), pruned, data, photos)
     print()
 
-    files.make_folder(options.figures)
     title = "Before pruning (first line) and after it, with the probability of a car"
     nn_test.draw_photos(paths, photos, judged, title, f"{options.figures}/prun_predict.png", options.show)
     for error in errors:

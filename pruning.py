@@ -5,6 +5,10 @@ number of steps, or with --tolerance for as long as the accuracy allows. Writes 
 prun_parameter/ and the record of all steps to degree_costs.npy, and draws cost and accuracy against the pruning degree.
 """
 
+if __name__ == "__main__":  # Ctrl-C while the modules below are imported
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import functools
 import itertools
 import os
@@ -15,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 import nn_functions as nn
+import nn_main
 import prun_mask
 from datasets import files, networks, pictures, record, user_input
 from figure import drawing
@@ -73,8 +78,7 @@ def recorded_masks(step, parameters):
 
 def amount_of_step(step, first, delta, criterion):
     """How much a step prunes: a percentage, 100 at most, or for the criterion "std" a number of standard deviations."""
-    amount = first + (step - 1) * delta
-    return amount if criterion == "std" else min(amount, 100)
+    return min(first + (step - 1) * delta, sys.float_info.max if criterion == "std" else 100)
 
 
 def masks_of_step(step, parameters, amount_of, criterion, unpruned, stop_if_nothing):
@@ -117,8 +121,8 @@ def is_over(train_accuracies, unpruned_accuracy, steps, tolerance):
 def parse_options(argv):
     """The command line."""
     parser = user_input.ArgumentParser("Prune the trained network and retrain it, step by step.")
-    parser.add_argument("--data", default=DATA, metavar="FILE", help="the pictures, HDF5")
-    parser.add_argument("--parameters", default=PARAMETERS, metavar="FILE", help="the trained network")
+    parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
+    parser.add_path("--parameters", PARAMETERS, "FILE", "the trained network")
     parser.add_argument("--criterion", choices=prun_mask.CRITERIA, default=CRITERION,
                         help="what is pruned. percentile: --percent of each layer's weights; std: what is below "
                              "--quality standard deviations of the layer's weights; global: --percent of all layers' "
@@ -136,8 +140,8 @@ def parse_options(argv):
                         help="go on until the retrained network's training accuracy is more than this many percentage "
                              "points below the unpruned network's")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
-    parser.add_argument("--out", default=OUT, metavar="DIR", help="folder for degree_costs.npy and prun_parameter/")
-    parser.add_argument("--figures", default=FIGURES, metavar="DIR", help="folder for degree_costs.png")
+    parser.add_path("--out", OUT, "DIR", "folder for degree_costs.npy and prun_parameter/")
+    parser.add_path("--figures", FIGURES, "DIR", "folder for degree_costs.png")
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
@@ -209,6 +213,36 @@ def draw_record(run, unpruned, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
+def run_steps(options, data, unpruned, before, run):
+    """Do the steps of a run that are not recorded yet, and print and save each.
+
+    options : the command line; unpruned, before : the network and its evaluation; run : the record, which grows
+    """
+    is_finished = functools.partial(is_over, run["train_accuracy"], before.train_accuracy, options.steps,
+                                    options.tolerance)
+    parameters, gram, steps_done = unpruned, nn.GramMatrices(data.X_train), len(run["degree"])
+    if steps_done and is_finished():
+        record.find_network(options.out, run, steps_done)
+    elif steps_done:
+        parameters = record.load_last_network(options.out, run, len(data.X_train), gram, options.iterations, options.l1)
+
+    print_unpruned(prun_mask.degree(unpruned), before, steps_done)
+    amount_of = functools.partial(amount_of_step, delta=options.delta, criterion=options.criterion,
+                                  first=options.quality if options.criterion == "std" else options.percent)
+    masks_of = functools.partial(masks_of_step, amount_of=amount_of, criterion=options.criterion, unpruned=unpruned,
+                                 stop_if_nothing=options.steps is None)
+    with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
+              unit=" iterations", disable=None) as bar:
+        steps = prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate,
+                                  options.iterations, l1=options.l1, l2=options.l2, gram=gram,
+                                  progress=lambda iterations, cost: bar.update(iterations))
+        while not is_finished() and (step := next(steps, None)):
+            degree, after = prun_mask.degree(step.parameters), nn.evaluate(data, step.parameters)
+            pruned = nn.evaluate(data, step.pruned)
+            record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
+            print_step(step.number, degree, pruned, after)
+
+
 @user_input.exit_status
 def main(argv=None):
     options = parse_options(argv)
@@ -216,38 +250,19 @@ def main(argv=None):
     data = pictures.load_data(options.data)
     unpruned = networks.load_parameters(options.parameters, len(data.X_train))
     before = nn.evaluate(data, unpruned)
-    settings = {name: getattr(options, name) for name in SETTINGS}
-    run = new_run = record.new_record(options.data, options.parameters, settings)
-    if options.resume and os.path.exists(record.record_file(options.out)):
-        run = record.load_record(options.out, new_run)
-    is_finished = functools.partial(is_over, run["train_accuracy"], before.train_accuracy, options.steps,
-                                    options.tolerance)
-    parameters, gram, steps_done = unpruned, nn.GramMatrices(data.X_train), len(run["degree"])
-    if steps_done and not is_finished():
-        parameters = record.load_last_network(options.out, steps_done, len(data.X_train), gram, options.iterations,
-                                              options.l1)
-    files.make_folder(f"{options.out}/prun_parameter")
-    files.make_folder(options.figures)
-
-    print_unpruned(prun_mask.degree(unpruned), before, steps_done)
-    amount_of = functools.partial(amount_of_step, delta=options.delta, criterion=options.criterion,
-                                  first=options.quality if options.criterion == "std" else options.percent)
-    masks_of = functools.partial(masks_of_step, amount_of=amount_of, criterion=options.criterion, unpruned=unpruned,
-                                 stop_if_nothing=options.steps is None)
-    try:
-        with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
-                  unit=" iterations", disable=None) as bar:
-            steps = prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate,
-                                      options.iterations, l1=options.l1, l2=options.l2, gram=gram,
-                                      progress=lambda iterations, cost: bar.update(iterations))
-            while not is_finished() and (step := next(steps, None)):
-                degree, after = prun_mask.degree(step.parameters), nn.evaluate(data, step.parameters)
-                record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
-                print_step(step.number, degree, nn.evaluate(data, step.pruned), after)
-    except KeyboardInterrupt:
-        message = record.saved_steps_message(options.out, new_run)
-        print(f"{user_input.program()}: interrupted: {message}", file=sys.stderr)
-        return 130
+    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+    files.check_folder(options.figures)
+    new_run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in SETTINGS})
+    with record.exclusive(options.out):
+        run = new_run
+        if options.resume and os.path.exists(record.record_file(options.out)):
+            run = record.load_record(options.out, new_run)
+        try:
+            run_steps(options, data, unpruned, before, run)
+        except KeyboardInterrupt:
+            message = record.saved_steps_message(options.out, new_run)
+            print(f"{user_input.program()}: interrupted: {message}", file=sys.stderr)
+            return 130
 
     print_result(run, before, options.tolerance, options.out)
     if run["degree"]:

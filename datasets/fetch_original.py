@@ -4,17 +4,24 @@ It has no licence, so it is not in this repository. The download is kept only if
 id: the SHA-1 of "blob", its size, a zero byte and its content.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import hashlib
 import http.client
 import os
-import sys
 import urllib.error
 import urllib.request
 
 from tqdm import tqdm
 
-from datasets import user_input
-from datasets.files import write_atomically
+from datasets import files, user_input
 from datasets.user_input import InputError, describe
 
 URL = "https://raw.githubusercontent.com/luserli/pruning/1416c96/datasets/carvnocar.h5"
@@ -70,18 +77,18 @@ def git_blob_id(content):
 def main(argv=None):
     parser = user_input.ArgumentParser("Download the original experiment's data set, and check that it is that file.")
     parser.add_argument("--url", default=URL, help="where it is")
-    parser.add_argument("--out", default=OUT, metavar="FILE", help="where to keep it")
-    parser.add_argument("--timeout", type=user_input.positive_number, default=TIMEOUT, metavar="SECONDS",
+    parser.add_path("--out", OUT, "FILE", "where to keep it")
+    parser.add_argument("--timeout", type=user_input.seconds, default=TIMEOUT, metavar="SECONDS",
                         help="how long to wait for an answer")
     options = parser.parse_args(argv)
+    folder = os.path.dirname(options.out) or "."
+    files.check_folder(folder)
 
     content = download(options.url, options.timeout)
     if git_blob_id(content) != BLOB:
         raise InputError(f"{options.url}: not the expected file: its git blob id is {git_blob_id(content)}, "
                          f"not {BLOB}")
-    folder = os.path.dirname(options.out) or "."
-    os.makedirs(folder, exist_ok=True)
-    write_atomically(options.out, lambda file: file.write(content))
+    files.write_atomically(options.out, lambda file: file.write(content))
     folders = f"--out {folder} --figures {folder}"
     print(f"data set: {options.out}\n\n{NEXT.format(out=options.out, folder=folder, folders=folders)}")
     return 0

@@ -1,6 +1,8 @@
 """Files: opened to be read, and written whole or not at all; and the folders that they go to."""
 
+import contextlib
 import os
+import shutil
 import stat
 import tempfile
 
@@ -24,29 +26,67 @@ def open_file(path):
 def write_atomically(path, write):
     """Write a file whole or not at all: `write(file)` fills a temporary file beside it, which then takes its name.
 
-    If anything fails, the earlier file of that name stays and the temporary one is removed. (If the process is killed,
-    the temporary file stays until the same file is written again.) Raises InputError, or OSError that names `path`.
+    The folder is made where there is none. If anything fails, the earlier file of that name stays, and the temporary
+    file and the new folders are removed. (If the process is killed, the temporary file stays until the same file is
+    written again.) Raises InputError, or OSError that names `path`.
     """
     target = os.path.realpath(path)  # through a link, as a plain write would
-    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.tmp")
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.tmp")
     if os.path.exists(target) and not os.path.isfile(target):
         raise InputError(f"{path}: is not a file that could be replaced")
+    new_folders = make_folder(folder)
     try:
-        with open(temporary, "wb") as file:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)  # a killed process left it, or somebody planted a link or a pipe
+        with open(temporary, "xb") as file:  # x: made anew, or not at all
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        replace(temporary, target)
     except BaseException as error:
-        if os.path.isfile(temporary):
+        with contextlib.suppress(OSError):
             os.remove(temporary)
+        remove_if_empty(new_folders)
         if isinstance(error, OSError):
             error.filename = path  # missing where the disk is full, and the temporary name would tell the user nothing
         raise
 
 
-def make_folder(path):
-    """Make a folder where there is none, and find out now, before the work, whether files can be written to it."""
-    os.makedirs(path, exist_ok=True)
+def replace(new, target):
+    """Give a new file the name of another, whose permissions it keeps."""
+    if os.path.exists(target):
+        shutil.copymode(target, new)
+    os.replace(new, target)
+
+
+def check_folder(path):
+    """Find out before the work whether files can be written to a folder. There need not be one yet.
+
+    Raises InputError, or OSError.
+    """
+    while not os.path.lexists(path):
+        path = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(path):
+        raise InputError(f"{path}: is not a folder")
     with tempfile.TemporaryFile(dir=path):
         pass
+
+
+def make_folder(path):
+    """Make a folder where there is none. Returns the paths of the folders that this made, for `remove_if_empty`."""
+    path = os.path.abspath(path)
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for folder in reversed(missing):
+        os.makedirs(folder, exist_ok=True)
+    return missing
+
+
+def remove_if_empty(folders):
+    """Remove folders again, of which each stands in the next, as far as nothing is in them."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

@@ -9,15 +9,23 @@ Pictures may have any format and size that Pillow reads; files whose name begins
 of the pictures is shuffled, the same way for the same seed.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import io
 import os
-import sys
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
-from datasets import pictures, user_input
+from datasets import files, pictures, user_input
 from datasets.files import write_atomically
 from datasets.user_input import InputError
 
@@ -69,12 +77,13 @@ def save_data(path, parts):
 @user_input.exit_status
 def main(argv=None):
     parser = user_input.ArgumentParser("Make a data set of pictures in train/ and test/, each with car/ and nocar/.")
-    parser.add_argument("--pictures", default=PICTURES, metavar="DIR", help="folder with train/ and test/")
-    parser.add_argument("--out", default=OUT, metavar="FILE", help="the data set, HDF5")
+    parser.add_path("--pictures", PICTURES, "DIR", "folder with train/ and test/")
+    parser.add_path("--out", OUT, "FILE", "the data set, HDF5")
     parser.add_argument("--size", type=user_input.positive_integer, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"),
                         help="in pixels")
     parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)
+    files.check_folder(os.path.dirname(options.out) or ".")
 
     random = np.random.RandomState(options.seed)
     parts = {part: read_part(f"{options.pictures}/{part}", options.size, random) for part in ("train", "test")}

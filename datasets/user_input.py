@@ -3,10 +3,14 @@
 import argparse
 import contextlib
 import functools
+import math
 import os
 import sys
 
-import numpy as np
+from datasets import ctrl_c
+
+PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them, a size in bytes still is an int64
 
 
 class InputError(Exception):
@@ -36,29 +40,55 @@ def program():
     return os.path.basename(sys.argv[0])
 
 
+def default_path(path):
+    """A file or folder of the project, given from its root: the same from there, the whole path from elsewhere."""
+    with contextlib.suppress(OSError):  # where the working directory has been removed
+        if os.path.samefile(os.getcwd(), PROJECT):
+            return path
+    return os.path.join(PROJECT, path)
+
+
 def exit_status(main):
     """Decorate a script's `main(argv=None, ...)`: a user's mistake becomes one line and status 2, Ctrl-C status 130."""
 
     @functools.wraps(main)
     def wrapper(argv=None, **settings):
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
-                stream.reconfigure(errors="backslashreplace")
+        ctrl_c.raise_interrupt()
+        _prepare_streams()
         try:
             status = main(argv, **settings)
             sys.stdout.flush()
             return status
         except BrokenPipeError:  # the program that read the output has ended, as with `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()
             return 1
         except (InputError, OSError, MemoryError, FloatingPointError) as error:
             message, status = describe(error), 2
         except KeyboardInterrupt:
             message, status = "interrupted", 130
+        try:
+            sys.stdout.flush()
+        except OSError:  # that the disk is full is said once, and not again when Python ends
+            _discard_output()
         print(f"{program()}: {message}", file=sys.stderr)
         return status
 
     return wrapper
+
+
+def _prepare_streams():
+    """Let every message be printed: of any letters, and where a stream is closed, as by `>&-`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, for as long as the process
+        elif hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output():
+    """Let nothing more be written to standard output, also when Python flushes it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --------------------------------------------------------------------------------------------- the command line
@@ -76,23 +106,33 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, description):
         super().__init__(program(), description=description, formatter_class=HelpFormatter)
 
+    def add_path(self, option, default, metavar, help):
+        """An option that names a file or a folder, of which the default is found from any working directory."""
+        self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=help)
+
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
 def positive_integer(text):
     """The type of an option that counts something."""
-    return _option(int, text, lambda value: value >= 1, "a whole number of at least 1")
+    return _option(int, text, lambda value: 1 <= value <= LARGEST_INTEGER,
+                   f"a whole number from 1 to {LARGEST_INTEGER}")
 
 
 def nonnegative_number(text):
     """The type of an option that may be 0, such as the factor of a penalty."""
-    return _option(float, text, lambda value: 0 <= value < np.inf, "a finite number of at least 0")
+    return _option(float, text, lambda value: 0 <= value < math.inf, "a finite number of at least 0")
+
+
+def seconds(text):
+    """The type of an option that is a time to wait: operating systems cannot wait for ever longer."""
+    return _option(float, text, lambda value: 0 < value <= 1e6, "a number of seconds above 0, at most 1000000")
 
 
 def positive_number(text):
     """The type of an option such as a learning rate."""
-    return _option(float, text, lambda value: 0 < value < np.inf, "a finite number above 0")
+    return _option(float, text, lambda value: 0 < value < math.inf, "a finite number above 0")
 
 
 def percentage(text):
@@ -105,6 +145,11 @@ def seed(text):
     return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")
 
 
+def path(text):
+    """The type of an option that names a file or a folder: "" would make "/" of the paths that begin with it."""
+    return _option(str, text, bool, "the name of a file or a folder")
+
+
 def _option(kind, text, is_valid, expected):
     """The value of an option, or the error that argparse reports with the option's name."""
     try:
@@ -112,7 +157,7 @@ def _option(kind, text, is_valid, expected):
     except ValueError:
         value = None
     if value is None or not is_valid(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {expected}")
     return value
 
 

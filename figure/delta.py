@@ -4,9 +4,17 @@ The committed network is pruned and retrained both ways, in as many steps to abo
 accuracies against the pruning degree: figure/delta.png. Some seconds on 2 cores.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import functools
 import itertools
-import sys
 
 import numpy as np
 
@@ -65,7 +73,7 @@ def draw(runs, path, show=False):
 def main(argv=None, steps=pruning.STEPS):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
     unpruned = networks.load_parameters(options.parameters, np.prod(pictures.picture_shape(options.data)))
-    files.make_folder(options.figures)
+    files.check_folder(options.figures)
 
     results = studies.in_parallel(functools.partial(run, options.data, unpruned, steps), list(SCHEDULES.values()))
     runs = dict(zip(SCHEDULES, results))

@@ -5,9 +5,17 @@ them at a step, because 5 % of so few weights soon are less than one. Draws the 
 figure/far.png. One to two minutes on 2 cores.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import functools
 import itertools
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +129,7 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
     parser.add_argument("--perturbation", type=user_input.nonnegative_number, default=0.0, metavar="SIZE",
                         help="is added to the first bias of each trained network, to see whether rounding decides")
     options = parser.parse_args(argv)
-    files.make_folder(options.figures)
+    files.check_folder(options.figures)
 
     networks = studies.trained_networks(options.data, seeds, training_iterations)
     for parameters in networks.values():

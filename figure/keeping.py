@@ -5,9 +5,17 @@ weights that survived; trained from new random weights in the same masks, as lon
 for comparison trained from those new weights with nothing pruned. About a minute on 2 cores.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import functools
 import itertools
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +88,7 @@ def print_table(iterations, values):
 @user_input.exit_status
 def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS, steps=pruning.STEPS, cases=CASES):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
-    parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
+    parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     options = parser.parse_args(argv)
 
     networks = studies.trained_networks(options.data, seeds, training_iterations)

@@ -6,6 +6,14 @@ the picture to its bottom; only every tenth has its connections drawn: figure/ne
 
 import sys
 
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
+
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
@@ -71,7 +79,7 @@ def draw(before, after, path, show=False):
 def main(argv=None):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
     before, after = studies.read_networks(options)
-    files.make_folder(options.figures)
+    files.check_folder(options.figures)
     draw(before, after, f"{options.figures}/network.png", options.show)
     return 0
 

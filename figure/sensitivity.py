@@ -4,8 +4,16 @@ Draws cost and training accuracy against the share of the layer that is pruned a
 small layers every connection is a point of its own: figure/sensitivity.png. A few seconds.
 """
 
-import itertools
 import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
+import itertools
 
 import numpy as np
 from tqdm import tqdm
@@ -63,7 +71,7 @@ def main(argv=None):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
     data = pictures.load_data(options.data)
     parameters = networks.load_parameters(options.parameters, len(data.X_train))
-    files.make_folder(options.figures)
+    files.check_folder(options.figures)
 
     curves = {}
     for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):

@@ -12,7 +12,7 @@ from tqdm import tqdm
 import nn_functions as nn
 import nn_main
 import prun_parameters
-from datasets import networks, pictures, user_input
+from datasets import networks, pictures, record, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
@@ -22,14 +22,13 @@ SEEDS = (1, 3, 5, 9, 12)
 def make_parser(description, *saved_networks):
     """The command line of a study; saved_networks : which of "parameters" and "pruned" it is about."""
     parser = user_input.ArgumentParser(description)
-    parser.add_argument("--data", default=nn_main.DATA, metavar="FILE", help="the pictures, HDF5")
+    parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     if "parameters" in saved_networks:
-        parser.add_argument("--parameters", default=prun_parameters.PARAMETERS, metavar="FILE",
-                            help="the network before pruning")
+        parser.add_path("--parameters", prun_parameters.PARAMETERS, "FILE", "the network before pruning")
     if "pruned" in saved_networks:
-        parser.add_argument("--pruned", default=prun_parameters.PRUNED, metavar="FILE",
-                            help="the network after pruning")
-    parser.add_argument("--figures", default=nn_main.FIGURES, metavar="DIR", help="folder for the figure")
+        parser.add_path("--pruned", prun_parameters.PRUNED, "FILE",
+                        "the network after pruning, or the folder of a run: its last network")
+    parser.add_path("--figures", nn_main.FIGURES, "DIR", "folder for the figure")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     return parser
 
@@ -37,7 +36,8 @@ def make_parser(description, *saved_networks):
 def read_networks(options):
     """The network before and after pruning, of a study that compares them. Raises InputError."""
     n_x = int(np.prod(pictures.picture_shape(options.data)))
-    before, after = (networks.load_parameters(path, n_x) for path in (options.parameters, options.pruned))
+    files = options.parameters, record.pruned_network(options.pruned)
+    before, after = (networks.load_parameters(file, n_x) for file in files)
     if nn.layer_sizes(before) != nn.layer_sizes(after):
         raise user_input.InputError(f"{options.pruned}: is not {options.parameters} pruned, "
                                     "its layers are of other sizes")

@@ -5,9 +5,17 @@ is pruned, either at once to each of several degrees, or in steps of 5 % with re
 the accuracy, the median of the seeds and their range: figure/tradeoff.png. One and a half to two minutes on 2 cores.
 """
 
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
 import functools
 import itertools
-import sys
 
 import numpy as np
 
@@ -103,7 +111,7 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
          degrees=DEGREES, steps=STEPS):
     options = studies.make_parser(__doc__.splitlines()[0]).parse_args(argv)
     data = pictures.load_data(options.data)
-    files.make_folder(options.figures)
+    files.check_folder(options.figures)
 
     networks = studies.trained_networks(options.data, seeds, training_iterations).values()
     before = [nn.evaluate(data, network)[1:] for network in networks]

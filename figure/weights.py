@@ -7,6 +7,14 @@ a car, and what pruning leaves of it: figure/weights.png. A few seconds.
 
 import sys
 
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
+
 import numpy as np
 
 import nn_functions as nn
@@ -15,13 +23,15 @@ from datasets import files, pictures, user_input
 from figure import drawing, studies
 
 BINS = 100
+DRAWN = (1e-100, 1e100)  # from the smallest to the largest number that is drawn
 LEVELS = 30  # of each colour: noise in more of them makes a large file
 
 
 def as_picture(weights, shape):
     """A unit's weights as a picture, (height, width, 3), in which 0 is grey; and the value that is fully light."""
     scale = np.percentile(np.abs(weights[weights != 0]), 99) if weights.any() else 1
-    picture = np.clip(0.5 + weights.reshape(shape) / (2 * scale), 0, 1)
+    with np.errstate(over="ignore"):
+        picture = np.clip(0.5 + weights.reshape(shape) / (2 * scale), 0, 1)
     return np.round(picture * LEVELS) / LEVELS, scale
 
 
@@ -75,7 +85,11 @@ def main(argv=None):
     before, after = (parameters["W1"] for parameters in studies.read_networks(options))
     if not after.any():
         raise user_input.InputError(f"{options.pruned}: layer 1 has no connection left")
-    files.make_folder(options.figures)
+    for path, W in ((options.parameters, before), (options.pruned, after)):
+        if not DRAWN[0] <= np.abs(W).max() <= DRAWN[1]:
+            raise user_input.InputError(f"{path}: the largest weight of layer 1 is {np.abs(W).max():.1g}, "
+                                        f"which cannot be drawn: it is not from {DRAWN[0]:g} to {DRAWN[1]:g}")
+    files.check_folder(options.figures)
 
     start = nn.initialize_parameters((before.shape[1], len(before)), options.seed)["W1"]
     print_statistics(start, before, after)

@@ -15,7 +15,7 @@ from datasets.pictures import load_data
 from datasets.user_input import InputError
 from figure import delta, drawing, far, keeping, roundings, sensitivity, studies, tradeoff, weights
 
-from .conftest import ROOT, succeed
+from .conftest import ROOT, fail, succeed
 from .test_studies import SMALL, in_this_process  # noqa: F401, a fixture
 
 
@@ -255,6 +255,15 @@ def test_weights_of_any_size_are_in_the_histograms(drawn):
     weights.draw(before, before, after, (3, 4, 3), "path")
     for axes, number in zip(drawn[0].subfigs[0].axes, (72, np.count_nonzero(after))):
         assert sum(bar.get_height() for bar in axes.patches) == number
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e308])
+def test_weights_that_cannot_be_drawn_are_one_line(size, small_data, tmp_path):
+    parameters = {**nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1), "W1": np.full((5, 144), size)}
+    save_parameters(tmp_path / "a.npy", parameters, [])
+    line = fail("figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
+                tmp_path / "a.npy", "--figures", tmp_path / "figure")
+    assert "a.npy: the largest weight of layer 1 is" in line and not (tmp_path / "figure").exists()
 
 
 def test_weights_as_pictures():

@@ -10,7 +10,7 @@ from .conftest import ROOT
 # From the ground up: a module may import those of the levels before its own, and those named before it in its own
 # level.
 LEVELS = [
-    ["nn_functions", "datasets.user_input", "datasets.files"],
+    ["nn_functions", "datasets.ctrl_c", "datasets.user_input", "datasets.files"],
     ["datasets.npy", "datasets.networks", "datasets.pictures", "datasets.record", "prun_mask", "figure.drawing"],
     ["datasets.make_carvnocar", "datasets.fetch_original", "nn_main", "nn_test", "pruning", "prun_parameters"],
     ["figure.studies"],

@@ -5,12 +5,12 @@ import pytest
 
 import nn_functions as nn
 import nn_main
-from datasets.networks import load_parameters
+from datasets.networks import load_parameters, save_parameters
 from datasets.npy import load_dict
 from datasets.pictures import load_data
 from figure import drawing
 
-from .conftest import assert_figure, call, contents, fail, succeed, write_data
+from .conftest import assert_figure, call, contents, fail, network_that_says_car_above, succeed, write_data
 
 
 def test_the_saved_network_is_that_of_gradient_descent(trained):
@@ -50,6 +50,60 @@ def test_the_figure_shows_the_costs(monkeypatch):
     nn_main.draw_costs(np.array([3.0, 2, 1]), 0.5, "cross-entropy", "path")
     (axes,) = figures[0].axes
     assert list(axes.lines[0].get_ydata()) == [3, 2, 1] and axes.get_ylabel() == "cost (cross-entropy)"
+
+
+# -------------------------------------------------------------------------------------- what training starts from
+
+def test_init_he(small_data, tmp_path):
+    succeed("nn_main.py", "--data", small_data, "--init", "he", "--seed", 3, "--layers", 6, 2, "--iterations", 30,
+            "--out", tmp_path, "--figures", tmp_path)
+    data, random, start = load_data(small_data), np.random.RandomState(3), {}
+    for l, (rows, columns) in enumerate(((6, 144), (2, 6), (1, 2)), start=1):
+        start[f"W{l}"], start[f"b{l}"] = random.randn(rows, columns) * (2 / columns) ** 0.5, np.zeros((rows, 1))
+    expected, _ = nn.gradient_descent(data.X_train, data.Y_train, start, 0.0035, 30)
+    saved = load_parameters(tmp_path / "parameters.npy", 144)
+    assert all(np.array_equal(saved[name], value) for name, value in expected.items())
+
+
+def test_start_trains_on(trained, tmp_path):
+    command = ["nn_main.py", "--data", trained / "small.h5", "--learning-rate", 0.05, "--figures", tmp_path]
+    succeed(*command, "--iterations", 1000, "--out", tmp_path / "half")
+    succeed(*command, "--iterations", 500, "--out", tmp_path / "whole", "--start", tmp_path / "half" / "parameters.npy")
+    whole, at_once = (load_parameters(folder / "parameters.npy", 144) for folder in (tmp_path / "whole",
+                                                                                     trained / "out"))
+    assert all(np.allclose(whole[name], at_once[name], rtol=0, atol=1e-12) for name in at_once)
+    for option in (["--seed", 1], ["--layers", 5, 4], ["--init", "he"]):
+        assert "do not go with --start" in fail(*command, *option, "--start", tmp_path / "half" / "parameters.npy")
+    assert "not a .npy file" in fail(*command, "--start", trained / "small.h5")
+
+
+def constant_network(b1=1.0, b2=0.0):
+    """A network of 144 inputs that gives every picture the same probability."""
+    return {"W1": np.full((2, 144), 1e-9), "b1": np.full((2, 1), b1), "W2": np.full((1, 2), 1e-9),
+            "b2": np.full((1, 1), b2)}
+
+
+@pytest.mark.parametrize("network, reason", [
+    (constant_network(b1=-1.0), "all units of layer 1 are off for every picture, so their gradient is 0 for ever; "),
+    (constant_network(b2=-20.0), "every car is given a probability below 1e-5, where the cost's gradient vanishes; "),
+    (constant_network(b2=-0.4), "the cost has not left its first plateau; train for more --iterations"),
+    (constant_network(b2=0.4), "the cost has not left its first plateau; train for more --iterations")])
+def test_a_network_that_learned_nothing_is_named_with_the_reason(network, reason, trained, photos, tmp_path):
+    save_parameters(tmp_path / "p.npy", network, [])
+    common = ["--data", trained / "small.h5", "--figures", tmp_path / "f"]
+    said = f"{tmp_path / 'p.npy'}: nothing was learned, every training picture gets the same verdict:\n{reason}"
+    assert succeed("pruning.py", *common, "--parameters", tmp_path / "p.npy", "--steps", 1, "--out",
+                   tmp_path / "o").startswith(said)
+    assert succeed("prun_parameters.py", *common, "--parameters", tmp_path / "p.npy", "--pruned", tmp_path / "p.npy",
+                   "--photos", photos).startswith(said)
+    text = succeed("nn_main.py", *common, "--start", tmp_path / "p.npy", "--iterations", 1, "--out", tmp_path / "o")
+    assert f"parameters.npy: nothing was learned, every training picture gets the same verdict:\n{reason}" in text
+
+
+def test_of_other_networks_nothing_is_said(small_data):
+    X, Y = load_data(small_data)[:2]
+    assert nn_main.why_nothing_learned(X, Y, network_that_says_car_above(100)) is None
+    assert nn_main.why_nothing_learned(X, np.ones_like(Y), constant_network()) is None  # all pictures show a car
 
 
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):

@@ -109,7 +109,25 @@ def test_export_never_writes_over_the_networks_that_are_compared(exported, train
     pruned = network_of(trained)
     before = pruned.read_bytes()
     line = fail("prun_parameters.py", *options, "--pruned", pruned, "--export", pruned)
-    assert "is one of the networks that are compared" in line and pruned.read_bytes() == before
+    assert "is a file that this command reads" in line and pruned.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["small.h5", "out/parameters.npy", "photos/1.png", "photos/labels.csv", "link.npz"])
+def test_export_never_writes_over_what_the_command_reads(exported, trained, labelled, name, tmp_path):
+    options, _, _ = exported
+    (tmp_path / "link.npz").symlink_to(trained / "out" / "parameters.npy")
+    path = (tmp_path if "link" in name else labelled.parent if "photos" in name else trained) / name
+    path = labelled / path.name if "photos" in name else path
+    before = path.read_bytes()
+    line = fail("prun_parameters.py", *options, "--pruned", network_of(trained), "--export", path)
+    assert line == f"prun_parameters.py: {path}: is a file that this command reads; export to another one"
+    assert path.read_bytes() == before
+
+
+def test_the_last_network_of_a_run_is_taken_by_its_folder(exported, trained):
+    options, _, _ = exported
+    assert succeed("prun_parameters.py", *options, "--pruned", trained / "out") == succeed(
+        "prun_parameters.py", *options, "--pruned", network_of(trained))
 
 
 def test_every_script_reads_an_exported_network(exported, trained, labelled, tmp_path):

@@ -177,6 +177,21 @@ def test_numbers_that_go_bad_stop_it_and_overwrite_nothing(pruning_command, tmp_
     assert "the cost is nan at iteration" in line and contents(tmp_path) == before
 
 
+def test_a_network_whose_cost_is_not_finite_is_not_saved(pruning_command, tmp_path):
+    line = fail(*pruning_command, "--learning-rate", "1e300", "--iterations", 1, "--out", tmp_path / "out", "--figures",
+                tmp_path / "out")
+    assert line == "pruning.py: the cost of the network is nan: its weights are too large"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_largest_quality_empties_no_layer_and_is_no_error(pruning_command, tmp_path):
+    text = succeed(*pruning_command, "--criterion", "std", "--delta", "1e308", "--steps", 4, "--iterations", 2, "--out",
+                   tmp_path / "out", "--figures", tmp_path / "out")
+    assert "would empty W1: its last connection is kept" in text
+    last = load_parameters(record.network_file(tmp_path / "out", 4), 144)
+    assert [np.count_nonzero(last[f"W{l}"]) for l in (1, 2, 3, 4)] == [1, 1, 1, 1]
+
+
 # -------------------------------------------------------------------------------------------------------- tolerance
 
 @pytest.fixture(scope="module")
@@ -240,7 +255,7 @@ def test_a_run_by_tolerance_ends_where_the_amount_is_too_small(trained, tmp_path
                    "std", "--quality", 1e-9, "--delta", 1e-30, "--tolerance", 100, "--out", tmp_path / "none",
                    "--figures", tmp_path)
     assert "step 1 would prune nothing\n" in text and "last good step: none" in text
-    assert not list((tmp_path / "none" / "prun_parameter").iterdir())
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("accuracies, steps, tolerance, over", [

@@ -1,5 +1,9 @@
 """Nothing is lost: runs that are killed, interrupted or resumed, and records that are none."""
 
+import hashlib
+import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +18,7 @@ from datasets.networks import save_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.pictures import load_data
 
-from .conftest import ROOT, contents, fail, needs_posix, not_ignoring_ctrl_c, succeed, write_data
+from .conftest import ROOT, contents, fail, needs_posix, not_ignoring_ctrl_c, run, succeed, write_data
 from .kill_and_resume import kills_of_runs
 
 
@@ -84,21 +88,20 @@ def test_ctrl_c_says_what_is_saved_and_how_to_go_on(job):
     saved = len(load_dict(out / "degree_costs.npy")["degree"])
     assert errors == (f"pruning.py: interrupted: {saved} steps are saved in {out}; "
                       "the same command with --resume goes on\n")
-    # The network of a step is written before the record counts it, and Ctrl-C may come between.
-    names, steps = ({path.name for path in (out / "prun_parameter").iterdir()},
-                    [f"prun_parameters{step}.npy" for step in range(1, saved + 2)])
-    assert names in (set(steps[:-1]), set(steps))
+    assert {path.name for path in (out / "prun_parameter").iterdir()} == {
+        f"prun_parameters{step}.npy" for step in range(1, saved + 1)}
     assert f"steps 1 to {saved} were done before" in succeed(*command, "--resume")
     assert len(load_dict(out / "degree_costs.npy")["degree"]) == 8
 
 
 def test_what_is_saved_is_read_from_the_disk_and_never_trusted(tmp_path):
     path = tmp_path / "degree_costs.npy"
-    new = {**{name: [] for name in record.VALUES}, "run": {"percent": 5.0}}
+    new = {**{name: [] for name in record.VALUES}, "networks": [], "run": {"percent": 5.0}}
     assert record.saved_steps_message(tmp_path, new) == "no step was saved"
     for steps, words in ((0, "no step was saved"), (1, f"1 step is saved in {tmp_path}; "),
                          (2, f"2 steps are saved in {tmp_path}; ")):
-        save_dict(path, {**{name: [1.0] * steps for name in record.VALUES}, "run": {"percent": 5.0}})
+        save_dict(path, {**{name: [1.0] * steps for name in record.VALUES}, "networks": ["0"] * steps,
+                         "run": {"percent": 5.0}})
         assert record.saved_steps_message(tmp_path, new).startswith(words)
     for other in ({**new, "run": {"percent": 6.0}}, {"W1": np.ones(3)}):
         save_dict(path, other)
@@ -143,7 +146,118 @@ def test_resume_needs_every_network(three_steps):
     command, out = three_steps
     (out / "prun_parameter" / "prun_parameters2.npy").unlink()
     line = fail(*command, "--steps", 5, "--resume")
-    assert "prun_parameters2.npy: missing; to resume, the networks of all earlier steps are needed" in line
+    assert line.endswith(f"prun_parameters2.npy: missing; it is the network of step 2 in {out}/degree_costs.npy")
+
+
+# ---------------------------------------------------------------------------------------- a record and its networks
+
+def networks_of(out):
+    """The bytes of a run's networks, as its record names them; fails where one is missing or another."""
+    saved = load_dict(out / "degree_costs.npy")
+    found = [record.find_network(out, saved, step) for step in range(1, len(saved["degree"]) + 1)]
+    return [pathlib.Path(path).read_bytes() for path in found]
+
+
+def test_the_record_binds_its_networks(three_steps):
+    _, out = three_steps
+    assert load_dict(out / "degree_costs.npy")["networks"] == [
+        hashlib.sha256((out / "prun_parameter" / f"prun_parameters{step}.npy").read_bytes()).hexdigest()
+        for step in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("other", ["another seed's", "of other layers"])
+def test_resume_refuses_a_network_of_another_run(three_steps, step, other):
+    command, out = three_steps
+    sizes, seed = ((144, 5, 4, 3, 2, 1), 2) if "seed" in other else ((144, 7, 1), 1)
+    file = out / "prun_parameter" / f"prun_parameters{step}.npy"
+    save_parameters(file, nn.initialize_parameters(sizes, seed), [])
+    before = contents(out)
+    line = fail(*command, "--steps", 5, "--resume")
+    assert f"{file}: is not the network of step {step} in {out}/degree_costs.npy" in line and contents(out) == before
+
+
+def test_resume_misses_the_last_network_also_where_all_steps_are_done(three_steps):
+    command, out = three_steps
+    (out / "prun_parameter" / "prun_parameters3.npy").unlink()
+    assert "prun_parameters3.npy: missing; " in fail(*command, "--steps", 3, "--resume")
+
+
+def test_a_record_without_digests_does_not_resume(three_steps):
+    command, out = three_steps
+    saved = load_dict(out / "degree_costs.npy")
+    for digests in (None, [], ["0", "1"], [0, 1, 2]):
+        save_dict(out / "degree_costs.npy", {**saved, "networks": digests})
+        assert "cannot resume, it does not have the SHA-256 of its networks" in fail(*command, "--resume")
+
+
+def test_the_last_network_of_a_shorter_run_is_not_that_of_an_older_longer_one(three_steps, capsys):
+    command, out = three_steps
+    older = out / "prun_parameter" / "prun_parameters3.npy"
+    succeed(*command, "--steps", 2, "--percent", 10)
+    last = record.pruned_network(str(out))
+    assert last == record.network_file(out, 2) and older.exists() and capsys.readouterr().out == ""
+    assert record.pruned_network(last) == last and capsys.readouterr().out == ""
+    assert record.pruned_network(str(older)) == str(older)
+    assert capsys.readouterr().out == f"note: {older}: is not of the run that {out}/degree_costs.npy records\n\n"
+
+
+@needs_posix
+def test_a_new_run_that_fails_leaves_the_old_one(three_steps):
+    command, out = three_steps
+    before = contents(out)
+    limited = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", sys.executable,
+                              *map(str, (*command, "--percent", 10))], cwd=ROOT, capture_output=True, text=True,
+                             check=False)
+    assert limited.returncode == 2 and limited.stderr.endswith("prun_parameters1.npy.new: File too large\n")
+    assert contents(out) == before
+
+
+def test_at_every_moment_there_is_the_old_run_or_the_new_ones_whole_steps(three_steps, monkeypatch, tmp_path):
+    """Copies the folder before and after every change of a name, as a kill there would leave it."""
+    command, out = three_steps
+    old, moments = networks_of(out), []
+
+    def with_copies(change):
+        def changed(*arguments, **named):
+            for moment in (lambda: change(*arguments, **named), lambda: None):
+                moments.append(tmp_path / f"moment{len(moments)}")
+                shutil.copytree(out, moments[-1])
+                moment()
+        return changed
+
+    for name in ("replace", "remove"):
+        monkeypatch.setattr(os, name, with_copies(getattr(os, name)))
+    succeed(*command, "--steps", 2, "--percent", 10)
+    monkeypatch.undo()
+    new = networks_of(out)
+    states = [networks_of(moment) for moment in moments]
+    assert all(state in (old, new[:1], new) for state in states)
+    assert states[0] == old and new[:1] in states and states[-1] == new and len(states) >= 12
+    for moment in moments:
+        resumed = [{"--out": moment, "--figures": moment}.get(before, value)
+                   for before, value in zip(("", *command), command)]
+        (moment / ".pruning.lock").unlink(missing_ok=True)
+        if networks_of(moment) == old:
+            continue
+        succeed(*resumed, "--steps", 2, "--percent", 10, "--resume")
+        assert networks_of(moment) == new and not list(moment.rglob("*.new"))
+
+
+@needs_posix
+def test_two_runs_in_one_folder(job):
+    command, out = job
+    with subprocess.Popen([sys.executable, *map(str, (*command, "--iterations", 10**6))], cwd=ROOT,
+                          stdout=subprocess.PIPE, text=True) as process:
+        while "degree" not in process.stdout.readline():  # the head of its table: it works
+            assert process.poll() is None
+        before = contents(out)
+        assert fail(*command, "--steps", 1) == f"pruning.py: {out}: another process is pruning there"
+        assert fail(*command, "--steps", 1, run=run) == f"pruning.py: {out}: another process is pruning there"
+        assert contents(out) == before
+        process.kill()
+    succeed(*command, "--steps", 1)  # the lock ended with the process
+    assert not (out / ".pruning.lock").exists()
 
 
 def test_a_run_without_resume_starts_over(three_steps):

@@ -102,7 +102,8 @@ def test_trained_networks_are_those_of_nn_main(small_data, in_this_process):
     networks = studies.trained_networks(small_data, (1, 3), 40)
     assert list(networks) == [1, 3]
     for seed, network in networks.items():
-        expected, _, _ = nn_main.train(data.X_train, data.Y_train, (144, 5, 4, 3, 2, 1), seed, 0.0035, 40)
+        start = nn.initialize_parameters((144, 5, 4, 3, 2, 1), seed)
+        expected, _, _ = nn_main.train(data.X_train, data.Y_train, start, 0.0035, 40)
         assert all(np.array_equal(network[name], expected[name]) for name in expected)
 
 

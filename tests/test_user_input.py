@@ -1,5 +1,6 @@
 """The command line: options, help, and the one line for a user's mistake."""
 
+import os
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from datasets.user_input import InputError, exit_status
 
-from .conftest import ROOT, call, contents, fail, run, succeed
+from .conftest import ROOT, call, contents, fail, needs_posix, run, succeed
 
 SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar")
 
@@ -57,7 +58,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 @pytest.mark.parametrize("script, options, what", [
     ("pruning.py", ["--percent", "0"], "--percent: '0' is not a number between 0 and 100"),
     ("pruning.py", ["--percent", "100"], "--percent"), ("pruning.py", ["--percent", "nan"], "--percent"),
-    ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number of at least 1"),
+    ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number from 1 to 1000000000"),
     ("pruning.py", ["--steps", "2.5"], "--steps"), ("pruning.py", ["--iterations", "-3"], "--iterations"),
     ("pruning.py", ["--learning-rate", "inf"], "--learning-rate: 'inf' is not a finite number above 0"),
     ("pruning.py", ["--quality", "0"], "--quality"), ("pruning.py", ["--delta", "-1"], "--delta"),
@@ -71,6 +72,15 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     ("datasets.make_carvnocar", ["--size", "80", "0"], "--size"),
     ("datasets.make_carvnocar", ["--seed", "4294967296"], "--seed: '4294967296' is not a whole number from 0 to"),
     ("datasets.fetch_original", ["--timeout", "-1"], "--timeout"),
+    ("datasets.fetch_original", ["--timeout", "1e300"], "--timeout"),
+    ("nn_main.py", ["--iterations", str(10**20)], "--iterations"),
+    ("nn_main.py", ["--layers", str(10**20)], "--layers"),
+    ("pruning.py", ["--steps", "9" * 400], "--steps: '9999999999999999999999999999999999999999' is not"),
+    ("pruning.py", ["--iterations", "9" * 5000], "--iterations"),
+    ("datasets.make_carvnocar", ["--size", "3000000000", "3000000000"], "--size"),
+    ("pruning.py", ["--out", ""], "--out: '' is not the name of a file or a folder"),
+    ("nn_main.py", ["--out", ""], "--out"), ("nn_main.py", ["--figures", ""], "--figures"),
+    ("prun_parameters.py", ["--export", ""], "--export"),
 ])
 def test_a_wrong_value_names_its_option(script, options, what):
     assert f"argument {what}" in fail(script, *options)
@@ -123,7 +133,69 @@ def raising(error):
     return main_that_raises([], error=error)
 
 
+@needs_posix
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", ">/dev/full"])
+def test_closed_and_full_streams(streams, small_data, tmp_path):
+    command = (f"{sys.executable} nn_main.py --data {small_data} --iterations 20 --out {tmp_path}/o "
+               f"--figures {tmp_path}/o {streams}")
+    process = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    if "full" in streams:
+        assert (process.returncode, process.stderr) == (2, "nn_main.py: [Errno 28] No space left on device\n")
+    else:
+        assert (process.returncode, process.stderr) == (0, "")
+        assert len(contents(tmp_path / "o")) == 3
+
+
+# Ctrl-C as soon as the named module is looked for.
+CTRL_C = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder)
+sys.path.insert(0, os.getcwd())
+name = sys.argv[2]
+runpy.run_path(name, run_name="__main__") if name.endswith(".py") else runpy.run_module(name, run_name="__main__")
+"""
+
+
+@needs_posix
+@pytest.mark.parametrize("script", ["nn_main.py", "nn_test.py", "prun_mask.py", "pruning.py", "prun_parameters.py",
+                                    "figure.far", "datasets.make_carvnocar"])
+def test_ctrl_c_while_modules_are_imported(script):
+    for module in ("numpy", "h5py._conv") if script != "prun_mask.py" else ("numpy.linalg",):
+        process = subprocess.run([sys.executable, "-c", CTRL_C, module, script], cwd=ROOT, capture_output=True,
+                                 text=True, check=False)
+        assert (process.returncode, process.stderr) == (130, "")
+
+
+def test_scripts_find_their_files_from_any_folder(tmp_path):
+    for script in ("prun_parameters.py", "nn_test.py", "figure/weights.py"):
+        here = succeed(script, "--figures", tmp_path, run=run)
+        elsewhere = succeed(script, "--figures", tmp_path, run=run, cwd=tmp_path)
+        assert elsewhere.replace(f"{ROOT}{os.sep}", "") == here
+
+
+@pytest.mark.parametrize("script", sorted(path.relative_to(ROOT).as_posix() for folder in ("figure", "datasets")
+                                          for path in (ROOT / folder).glob("*.py")
+                                          if "__main__" in path.read_text(encoding="utf-8")))
+def test_a_script_in_a_package_runs_by_its_path(script, tmp_path):
+    assert succeed(script, "--help", run=run, cwd=tmp_path).startswith(f"usage: {script.split('/')[1]}")
+
+
+@pytest.mark.parametrize("script, options", [
+    ("nn_main.py", ["--data", "missing"]), ("nn_main.py", ["--learning-rate", "1e300"]),
+    ("pruning.py", ["--learning-rate", "1e300"]), ("pruning.py", ["--parameters", "missing"]),
+    ("prun_parameters.py", ["--parameters", "missing"]), ("nn_test.py", ["missing"]), ("figure.far", ["--data", "no"])])
+def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
+    out = [] if script in ("prun_parameters.py", "nn_test.py", "figure.far") else ["--out", tmp_path / "o" / "deep"]
+    fail(script, *options, *out, "--figures", tmp_path / "figure")
+    assert not list(tmp_path.iterdir())
+
+
 def test_more_units_than_memory_is_one_line(small_data, tmp_path):
-    line = fail("nn_main.py", "--data", small_data, "--layers", 10**13, "--out", tmp_path / "out", "--figures",
+    line = fail("nn_main.py", "--data", small_data, "--layers", 10**9, "--out", tmp_path / "out", "--figures",
                 tmp_path / "out")
     assert line.startswith("nn_main.py: Unable to allocate") and not contents(tmp_path / "out")
