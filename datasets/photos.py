@@ -56,10 +56,8 @@ def _open(file):
     try:
         return Image.open(file, formats=known)
     except Image.UnidentifiedImageError as error:
-        if size <= LARGEST_FILE:
-            raise
-        raise InputError(f"{size / 1e6:.0f} MB: only {', '.join(STREAMED)} may be larger than "
-                         f"{LARGEST_FILE / 1e6:.0f}") from error
+        large = f", as a file of {size / 1e6:.0f} MB must be" if size > LARGEST_FILE else ""
+        raise InputError(f"in none of the formats {', '.join(known)}{large}, or damaged") from error
 
 
 # ------------------------------------------------------------------------------------------------------ memory
