@@ -67,12 +67,12 @@ def _fit_into_memory(picture, file_size, longest):
 
     longest : pixels, the longer side of what the picture will be resized to
     """
-    decoder = decoder_bytes(picture, file_size)
+    size, decoder = picture.size, decoder_bytes(picture, file_size)
     if picture.format in ("JPEG", "MPO") and decoder + picture_bytes(picture, longest) > MEMORY:
         picture.draft(None, (2 * longest, 2 * longest))  # not below twice the size that is wanted
     needed = picture_bytes(picture, longest) + max(decoder, rgb_bytes(picture, most_reduction(picture, longest)))
     if needed > MEMORY:
-        raise InputError(f"{picture.width} x {picture.height} pixels of a {picture.format} file like this take "
+        raise InputError(f"{size[0]} x {size[1]} pixels of a {picture.format} file like this take "
                          f"{needed / 1e6:.0f} MB of memory, more than {MEMORY / 1e6:.0f}")
 
 

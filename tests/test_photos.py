@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps
 
 from datasets import photos
 from datasets.photos import read_picture
@@ -104,8 +104,8 @@ def test_truncated_photo_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("ending", PICTURE_ENDINGS)
 def test_every_ending_of_the_list_is_read(tmp_path, ending):
-    if ending == ".avif" and not features.check("avif"):
-        pytest.skip("this Pillow reads no AVIF")
+    if ending not in Image.registered_extensions():
+        pytest.skip("this Pillow does not know the format")
     grey = ending == ".pgm"
     Image.new("L" if grey else "RGB", (80, 60), 90 if grey else (90, 90, 90)).save(tmp_path / f"a{ending}")
     assert np.abs(read_picture(tmp_path / f"a{ending}", SHAPE).astype(int) - 90).max() <= 2
@@ -124,7 +124,7 @@ def test_no_program_is_started_for_a_photo(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
     (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
-    with pytest.raises(InputError, match="a.jpg: cannot be read as a picture .in none of the formats AVIF, BMP"):
+    with pytest.raises(InputError, match="a.jpg: cannot be read as a picture .in none of the formats .*BMP"):
         read_picture(tmp_path / "a.jpg", SHAPE)
     assert not (tmp_path / "started").exists()
 
@@ -246,6 +246,15 @@ def test_a_small_tiff_of_large_dimensions_is_refused_before_it_is_unpacked(tmp_p
     (tmp_path / "a.tif").write_bytes(tiff(**tags))
     memory, outcome = peak_memory(tmp_path / "a.tif")
     assert f"{tags['t256']} x {tags['t257']} pixels of a TIFF file like this take" in outcome and memory < 100
+
+
+def test_a_jpeg_too_large_even_at_an_eighth_is_refused_by_its_dimensions(tmp_path):
+    content = bytearray((ROOT / "photos_demo" / "0.jpg").read_bytes())
+    at = content.index(b"\xff\xc0") + 5
+    content[at:at + 4] = struct.pack(">HH", 13300, 13400)
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(InputError, match="a.jpg: .*13400 x 13300 pixels of a JPEG file like this take 5"):
+        read_picture(tmp_path / "a.jpg", (45, 80, 3))
 
 
 @needs_posix
