@@ -1,13 +1,15 @@
 """Judge photos with a saved network: car or no car.
 
 Takes photos and folders of photos, prints a verdict a line, and draws the photos with the verdicts. Where a folder has
-a labels.csv (`file,label`, 1 = car), mistakes are marked and the score is counted.
+a labels.csv (`file,label`, 1 = car), or is itself called `car` or `nocar`, mistakes are marked and counted. With --test
+it judges the test pictures of the data set.
 """
 
 if __name__ == "__main__":  # Ctrl-C while the modules below are imported
     from datasets import ctrl_c
     ctrl_c.end_process()
 
+import collections
 import os
 import sys
 from typing import NamedTuple
@@ -22,6 +24,7 @@ PHOTOS = "photos_demo"
 DATA = "datasets/carvnocar.h5"  # tells the height and width that the network was trained on
 PARAMETERS = "datasets/parameters.npy"
 FIGURES = "figure"
+THRESHOLD = 0.5  # the verdict is car where its probability is above this
 COLUMNS = 7  # of the figure
 MOST_DRAWN = 210  # photos in the figure; the verdicts of all are printed
 
@@ -33,17 +36,31 @@ class Verdict(NamedTuple):
     wrong: bool  # whether the photo has another label
 
 
-def verdicts(photos, labels, parameters):
-    """Judge photos, uint8 of shape (m, height, width, 3); labels : 1, 0 or None. Returns a list of `Verdict`."""
-    probabilities = nn.predict(pictures.scale_pictures(photos), parameters)[0]
-    return [Verdict(f"{'car' if p > 0.5 else 'no car'} {p:.3f}", label is not None and (p > 0.5) != label)
-            for p, label in zip(probabilities, labels)]
+def verdicts(photos, labels, parameters, threshold=THRESHOLD):
+    """Judge photos, uint8 of shape (m, height, width, 3). Returns a list of `Verdict`.
+
+    labels : 1, 0 or None of each; threshold : the probability above which the verdict is "car"
+    """
+    return judge(pictures.scale_pictures(photos), labels, parameters, threshold)
+
+
+def judge(X, labels, parameters, threshold):
+    """Judge pictures as the network's input X, of shape (n_x, m). Returns a list of `Verdict`; otherwise as above."""
+    return [Verdict(f"{'car' if p > threshold else 'no car'} {p:.3f}", label is not None and (p > threshold) != label)
+            for p, label in zip(nn.predict(X, parameters)[0], labels)]
 
 
 def score(judged, labels):
     """How many of the photos that have a label are judged correctly, as "26/27"; judged : a list of `Verdict`."""
     correct = [not verdict.wrong for verdict, label in zip(judged, labels) if label is not None]
     return f"{sum(correct)}/{len(correct)}" if correct else "no labels"
+
+
+def mistakes(judged, labels):
+    """What the score is made of, as "cars: 13 found, 2 missed; 5 false alarms"; arguments as above."""
+    count = collections.Counter((label, verdict.wrong) for verdict, label in zip(judged, labels))
+    return (f"cars: {count[1, False]} found, {count[1, True]} missed; "
+            f"{count[0, True]} false alarm{'' if count[0, True] == 1 else 's'}")
 
 
 def draw_photos(paths, photos, judged, title, path, show=False):
@@ -81,33 +98,54 @@ def _draw_photo(axes, photo, name, judged):
                       color="red" if verdict.wrong else "black", parse_math=False)
 
 
-@user_input.exit_status
-def main(argv=None):
+def parse_options(argv):
+    """The command line."""
     parser = user_input.ArgumentParser("Judge photos: car or no car, with the probability of a car.")
     parser.add_argument("photos", nargs="*", type=user_input.path, metavar="PHOTO",
-                        help=f"photos, or folders of photos (default: {PHOTOS})")
+                        help="photos, or folders of photos, of which those in folders car and nocar inside are a part "
+                             f"(default: {PHOTOS})")
+    parser.add_argument("--test", action="store_true", help="judge the test pictures of the data set instead")
     parser.add_path("--data", DATA, "FILE", "the data set that the network was trained on")
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network")
+    parser.add_argument("--threshold", type=user_input.probability, default=THRESHOLD, metavar="P",
+                        help="the verdict is car where its probability is above P")
     parser.add_path("--figures", FIGURES, "DIR", "folder for predict.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
+    if options.test and options.photos:
+        parser.error("--test does not go with photos")
+    return options
+
+
+@user_input.exit_status
+def main(argv=None):
+    options = parse_options(argv)
 
     files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
     parameters = networks.load_parameters(options.parameters, np.prod(shape))
-    found = pictures.find_photos(options.photos or [user_input.default_path(PHOTOS)])
-    paths, photos, errors = pictures.read_photos(found, shape)
-    labels = pictures.photo_labels(paths)
+    if options.test:
+        data = pictures.load_data(options.data)
+        X, labels, errors = data.X_test, data.Y_test[0].astype(int), []
+        paths, photos = [f"test {i + 1}" for i in range(len(labels))], X.T.reshape(-1, *shape)
+    else:
+        found = pictures.find_photos(options.photos or [user_input.default_path(PHOTOS)])
+        paths, photos, errors = pictures.read_photos(found, shape)
+        X, labels = pictures.scale_pictures(photos), pictures.photo_labels(paths)
 
-    judged = verdicts(photos, labels, parameters)
+    judged = judge(X, labels, parameters, options.threshold)
     for path, verdict in zip(paths, judged):
         print(f"{path}: {verdict.text}{' (wrong)' if verdict.wrong else ''}")
     if paths:
         print(f"right: {score(judged, labels)}")
-        draw_photos(paths, photos, [judged], "Car or no car, with the probability of a car",
-                    f"{options.figures}/predict.png", options.show)
+        if set(labels) != {None}:
+            print(mistakes(judged, labels))
+        title = "Car or no car, with the probability of a car"
+        if options.threshold != THRESHOLD:
+            title += f" (car above {options.threshold:g})"
+        draw_photos(paths, photos, [judged], title, f"{options.figures}/predict.png", options.show)
     for error in errors:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{user_input.program()}: {error}", file=sys.stderr)
     return 2 if errors else 0
 
 

@@ -5,8 +5,8 @@ car and one of pictures that do not:
 
     train/car   train/nocar   test/car   test/nocar
 
-Pictures may have any format and size that Pillow reads; files whose name begins with a dot are skipped. The order
-of the pictures is shuffled, the same way for the same seed.
+Pictures may have any format and size that nn_test.py reads; files whose name begins with a dot are skipped. The
+order of the pictures is shuffled, the same way for the same seed.
 """
 
 import sys
@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from datasets import files, pictures, user_input
+from datasets import files, photos, pictures, user_input
 from datasets.files import write_atomically
 from datasets.user_input import InputError
 
@@ -33,13 +33,12 @@ PICTURES = "datasets/pictures"
 OUT = "datasets/carvnocar.h5"
 SIZE = [80, 45]  # width, height in pixels
 SEED = 1
-LABELS = {"car": 1, "nocar": 0}
 
 
 def list_part(folder):
     """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
     labelled = []
-    for name, label in LABELS.items():
+    for name, label in pictures.FOLDER_LABELS.items():
         names = [n for n in os.listdir(f"{folder}/{name}") if not n.startswith(".")]
         labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=pictures.natural_order)]
     if not labelled:
@@ -60,7 +59,7 @@ def read_part(folder, size, random):
     y = np.empty((len(labelled), 1), np.uint8)
     for i, chosen in enumerate(tqdm(random.permutation(len(labelled)), desc=folder, unit=" pictures", disable=None)):
         path, y[i] = labelled[chosen]
-        X[i] = pictures.read_picture(path, X.shape[1:])
+        X[i] = photos.read_picture(path, X.shape[1:])
     return X, y
 
 

@@ -140,6 +140,11 @@ def percentage(text):
     return _option(float, text, lambda value: 0 < value < 100, "a number between 0 and 100")
 
 
+def probability(text):
+    """The type of an option such as the probability from which on a verdict holds."""
+    return _option(float, text, lambda value: 0 < value < 1, "a number between 0 and 1")
+
+
 def seed(text):
     """The type of an option that seeds numpy.random.RandomState."""
     return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")

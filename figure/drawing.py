@@ -1,9 +1,21 @@
 """Drawing with Matplotlib without a screen, and saving what was drawn."""
 
 import io
+import logging
 import warnings
 
 from datasets.files import write_atomically
+
+# Fonts with Chinese, Japanese and Korean letters, which file names may have, on Linux, macOS and Windows. Those that
+# are installed are used for the letters that Matplotlib's own font does not have.
+FALLBACK_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK TC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP",
+    "Noto Sans KR", "Source Han Sans SC", "Source Han Sans CN", "Source Han Sans", "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei", "Droid Sans Fallback", "AR PL UMing CN", "IPAexGothic", "TakaoGothic", "NanumGothic",
+    "PingFang SC", "PingFang HK", "Hiragino Sans GB", "Hiragino Sans", "Heiti TC", "STHeiti", "Apple SD Gothic Neo",
+    "Arial Unicode MS", "Microsoft YaHei", "SimHei", "Microsoft JhengHei", "Yu Gothic", "Meiryo", "MS Gothic",
+    "Malgun Gothic",
+)
 
 
 def pyplot(show):
@@ -14,7 +26,20 @@ def pyplot(show):
         matplotlib.use("Agg")
     import matplotlib.pyplot
 
+    add_fallback_fonts(matplotlib)
     return matplotlib.pyplot
+
+
+def add_fallback_fonts(matplotlib):
+    """Let letters that the font does not have be drawn by the `FALLBACK_FONTS` that are installed."""
+    from matplotlib.font_manager import fontManager
+
+    # It warns of a font that has no normal weight, as WenQuanYi Zen Hei.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    installed = {font.name for font in fontManager.ttflist}
+    family = matplotlib.rcParams["font.family"]
+    added = [name for name in FALLBACK_FONTS if name in installed and name not in family]
+    matplotlib.rcParams["font.family"] = [*family, *added]
 
 
 def save_figure(figure, path, show=False):

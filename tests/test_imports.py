@@ -11,7 +11,8 @@ from .conftest import ROOT
 # level.
 LEVELS = [
     ["nn_functions", "datasets.ctrl_c", "datasets.user_input", "datasets.files"],
-    ["datasets.npy", "datasets.networks", "datasets.pictures", "datasets.record", "prun_mask", "figure.drawing"],
+    ["datasets.npy", "datasets.networks", "datasets.hdf5", "datasets.photos", "datasets.pictures", "datasets.record",
+     "prun_mask", "figure.drawing"],
     ["datasets.make_carvnocar", "datasets.fetch_original", "nn_main", "nn_test", "pruning", "prun_parameters"],
     ["figure.studies"],
 ]

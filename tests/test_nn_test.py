@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.networks import save_parameters
+import nn_functions as nn
+import nn_test
+from datasets.networks import load_parameters, save_parameters
+from datasets.pictures import load_data
 
-from .conftest import ROOT, assert_figure, call, fail, network_that_says_car_above, run, succeed
+from .conftest import ROOT, assert_figure, call, fail, network_that_says_car_above, run, succeed, write_data
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_each_photo_gets_a_line_and_labels_give_a_score(options, labelled, tmp_p
     expected = [f"{labelled / name}: {'car' if p > 0.5 else 'no car'} {p:.3f}"
                 for name, p in zip(("1.png", "2.png", "10.png", "2.png"), verdicts)]
     expected[0] += " (wrong)"
-    assert text.splitlines()[:5] == [*expected, "right: 1/2"]
+    assert text.splitlines()[:6] == [*expected, "right: 1/2", "cars: 1 found, 1 missed; 0 false alarms"]
     assert_figure(tmp_path / "figure" / "predict.png")
 
 
@@ -74,10 +77,74 @@ def test_oversized_and_lying_photos_are_errors_that_name_them(options, tmp_path)
         assert "exceeds limit" in line
 
 
-@pytest.mark.parametrize("content", [b"file,label\n1.png,maybe\n", b"name\n1.png\n", b"\xff\xfe\x00",
+@pytest.mark.parametrize("content", [b"file,label\n1.png,maybe\n", b"name\n1.png\n", b"file;label\n1.png;1\n",
                                      b"file,label\n1.png\n", b"\0"])
 def test_labels_that_are_no_table_are_one_line(options, tmp_path, content):
     Image.new("RGB", (8, 6)).save(tmp_path / "1.png")
     (tmp_path / "labels.csv").write_bytes(content)
     assert fail("nn_test.py", tmp_path, *options).startswith(f"nn_test.py: {tmp_path / 'labels.csv'}: not a table")
     assert not (tmp_path / "figure").exists()
+
+
+@pytest.fixture
+def sorted_photos(tmp_path):
+    """A folder like `my_photos/test`: cars of brightness 50, 120 and 200, no cars of 90 and 150."""
+    for name in ("car/50", "car/120", "car/200", "nocar/90", "nocar/150"):
+        (tmp_path / "my" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 6), (int(name.split("/")[1]),) * 3).save(tmp_path / "my" / f"{name}.png")
+    return tmp_path / "my"
+
+
+@pytest.mark.parametrize("threshold, right, counted", [
+    (None, "3/5", "2 found, 1 missed; 1 false alarm"), (0.95, "3/5", "1 found, 2 missed; 0 false alarms"),
+    (0.05, "3/5", "3 found, 0 missed; 2 false alarms"), (0.9, "2/5", "1 found, 2 missed; 1 false alarm"),
+])
+def test_the_threshold_moves_the_verdicts_and_their_mistakes_are_counted(options, sorted_photos, tmp_path, threshold,
+                                                                        right, counted):
+    # The probabilities of a car: 0.12 0.69 0.98 for the cars, 0.40 0.88 for the others.
+    if threshold == 0.9:  # the brightest photo that shows no car, beyond the threshold
+        Image.new("RGB", (8, 6), (240,) * 3).save(sorted_photos / "nocar" / "150.png")
+    text = succeed("nn_test.py", sorted_photos, *options, *(() if threshold is None else ("--threshold", threshold)))
+    assert f"right: {right}\ncars: {counted}\n" in text
+    assert text.count(" (wrong)") == 5 - int(right[0])
+    assert (f"{sorted_photos / 'car' / '120.png'}: no car 0.687 (wrong)" in text) == ((threshold or 0) > 0.687)
+
+
+@pytest.mark.parametrize("threshold", ["0", "1", "-0.5", "nan", "half", ""])
+def test_a_threshold_that_is_no_probability_is_refused(threshold):
+    assert fail("nn_test.py", f"--threshold={threshold}") == (
+        f"nn_test.py: argument --threshold: {threshold!r} is not a number between 0 and 1")
+
+
+def test_the_test_pictures_of_the_data_set_are_judged(options, small_data, tmp_path):
+    write_data(small_data, y_test=[0, 1, 1, 1, 0, 0, 0, 1])  # which are 0 1 0 1 0 1 0 1 by their brightness
+    text = succeed("nn_test.py", "--test", *options)
+    data, parameters = load_data(small_data), load_parameters(tmp_path / "p.npy", 144)
+    said = nn.predict(data.X_test, parameters)[0] > 0.5
+    right = said == data.Y_test[0]
+    lines = text.splitlines()
+    assert [line.split(":")[0] for line in lines[:8]] == [f"test {i}" for i in range(1, 9)]
+    assert [": car" in line for line in lines[:8]] == list(said)
+    assert ["wrong" in line for line in lines[:8]] == list(~right) and 0 < right.sum() < 8
+    assert lines[8] == f"right: {right.sum()}/8"
+    assert f"{(said & right).sum()} found, {(~said & ~right).sum()} missed; {(said & ~right).sum()} false" in lines[9]
+    assert_figure(tmp_path / "figure" / "predict.png")
+
+
+def test_the_test_pictures_are_judged_as_the_recorded_accuracy_says(tmp_path):
+    text = succeed("nn_test.py", "--test", "--figures", tmp_path)
+    data = load_data(ROOT / nn_test.DATA)
+    accuracy = nn.accuracy(nn.predict(data.X_test, load_parameters(ROOT / nn_test.PARAMETERS, 10800)), data.Y_test)
+    assert f"right: {round(accuracy * 0.6)}/60" in text and accuracy == pytest.approx(80)
+
+
+def test_photos_or_the_test_pictures_but_not_both(photos):
+    assert fail("nn_test.py", "--test", photos) == "nn_test.py: --test does not go with photos"
+
+
+def test_chinese_names_in_labels_csv_match_in_the_c_locale(options, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 6)).save(tmp_path / "photos" / "汽车.png")
+    (tmp_path / "photos" / "labels.csv").write_text("file,label\n汽车.png,1\n", encoding="utf-8")
+    text = succeed("nn_test.py", tmp_path / "photos", *options, run=run, LC_ALL="C", PYTHONUTF8="0")
+    assert ": no car 0.019 (wrong)\nright: 0/1\n" in text
