@@ -15,11 +15,12 @@ MAX_INSTRUCTIONS = 1_000_000  # of a pickle; the original experiment stored each
 NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), *(
     (f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar"))}
 
-# The instructions of a pickle that put their argument on the stack, all that have an argument, and those that take
-# items from the stack: that many, or, where it says 0, all since the last MARK.
+# The instructions of a pickle that put their argument on the stack, all that have an argument (but GLOBAL, of which
+# pickletools would decode the escapes), and those that take items from the stack: that many, or, where it says 0, all
+# since the last MARK.
 CONSTANTS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "SHORT_BINBYTES",
              "BINBYTES", "BINBYTES8"}
-WITH_ARGUMENT = CONSTANTS | {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET", "GLOBAL"}
+WITH_ARGUMENT = CONSTANTS | {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
 TAKES = {"TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "APPENDS": 0, "SETITEM": 2, "SETITEMS": 0,
          "STACK_GLOBAL": 2, "REDUCE": 2, "BUILD": 2}
 
@@ -123,7 +124,7 @@ class _Machine:
                 case "BINGET" | "LONG_BINGET":
                     self.stack.append(_shared(self.memo[argument]))
                 case "GLOBAL":
-                    self.stack.append(_named(*argument.split(" ", 1)))
+                    self.stack.append(_named(*(self.file.readline().decode()[:-1] for _ in range(2))))
                 case "STACK_GLOBAL":
                     self.stack.append(_named(*items))
                 case "REDUCE":

@@ -159,6 +159,7 @@ ATTACKS = {
     "bytes shared by many arrays": whole(b"](C\x80" + bytes(128) + b"\x94" + array(b"K\x10\x85", FLOAT64,
                                                                                    b"h\x00") * 99 + b"e"),
     "a name with escapes": whole(named("\x1b[31m", "os")),
+    "a name with backslashes": whole(b"cn\\@\n\\d\n"),
     "number as a key": b"\x80\x04}K\x01Ns.",
     "tuples in tuples as a key": b"\x80\x04})" + b"\x85" * 300_000 + b"Ns.",
     "a deep tuple as a module": whole(text("numpy") + b")" + b"\x85" * 300_000 + b"\x93"),
