@@ -32,7 +32,7 @@ from datasets.record import VALUES, load_record
 from datasets.user_input import InputError
 from figure.roundings import stored_costs
 
-from . import fuzz_files
+from . import fuzz_files, fuzz_pickles
 from .audit import CodeWasRun, code_forbidden
 
 SECONDS = 5  # of processor time for a file, and ten times that by the clock, for what only waits
@@ -98,9 +98,9 @@ def plain(size):
 # The dense network is up to 64 times an exported file, and its bits 8 times. A byte of HDF5 may hold 2000 bytes of
 # pictures, which become numbers of 8 bytes. A photo's size by its pixels is limited by Pillow.
 KINDS = [
-    Kind("`.npy`, damaged", "degree_costs.npy", fuzz_files.damaged_npy, read_dict, plain),
-    Kind("`.npy`, any values", "degree_costs.npy", fuzz_files.pickled_npy, read_dict, plain),
-    Kind("`.npy`, any instructions", "degree_costs.npy", fuzz_files.programmed_npy, read_dict, plain),
+    Kind("`.npy`, damaged", "degree_costs.npy", fuzz_pickles.damaged_npy, read_dict, plain),
+    Kind("`.npy`, any values", "degree_costs.npy", fuzz_pickles.pickled_npy, read_dict, plain),
+    Kind("`.npy`, any instructions", "degree_costs.npy", fuzz_pickles.programmed_npy, read_dict, plain),
     Kind("`.npz`, damaged", "a.npz", fuzz_files.damaged_npz, read_network, lambda size: 100 * MB + 75 * size),
     Kind("`.npz`, any members", "a.npz", fuzz_files.packed_npz, read_network, lambda size: 100 * MB + 75 * size),
     Kind("HDF5, damaged", "a.h5", fuzz_files.damaged_h5, read_data, lambda size: 100 * MB + 18_000 * size),
@@ -146,7 +146,8 @@ def read_and_watch(kind, path):
     """Read a file within limits. Returns one of GOOD or BAD, and a message."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (8192 * MB, 8192 * MB))  # for the sake of this computer
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (8192 * MB, 8192 * MB))  # or one file could stop the computer
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(10 * SECONDS)
     for stream in (1, 2):
@@ -236,7 +237,8 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0, help="other files (%(default)s)")
     parser.add_argument("--keep", metavar="DIR", help="write the first bad files of each kind here")
     options = parser.parse_args(argv)
-    fuzz_files.prepare()  # once, and not in every process
+    for number in range(len(KINDS)):
+        made(options.seed, number)  # and with it what all processes make their files from
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
         results = pool.map(run_case, [options.seed] * options.cases, range(options.cases), chunksize=20)
         cases = list(tqdm(results, total=options.cases, unit=" files", disable=None))

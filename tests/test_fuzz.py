@@ -10,8 +10,10 @@ from datasets.user_input import InputError
 
 from .conftest import needs_posix, run
 
+if os.name == "posix":
+    from . import fuzz
+
 pytestmark = needs_posix  # fork, and limits of a process
-fuzz = pytest.importorskip("tests.fuzz") if os.name == "posix" else None
 
 
 def test_a_few_hundred_files_are_read_or_refused():
