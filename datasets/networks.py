@@ -1,15 +1,17 @@
 """Networks on disk: the `.npy` files of training and pruning, and the small `.npz` of an exported network."""
 
 import io
-import warnings
 import zipfile
 
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import write_atomically
-from datasets.npy import load_dict, save_dict
+from datasets.files import open_file, write_atomically
+from datasets.npy import load_dict, read_header, save_dict
 from datasets.user_input import InputError, as_input_error
+
+VECTORS = {"layers": "<i8", "connections": "|u1", "weights": "<f4", "biases": "<f8"}  # of an exported network
+MAX_LAYERS = 1000  # of an exported network: one that has a few bytes a layer would be mostly Python's objects
 
 
 def load_parameters(path, n_x):
@@ -19,7 +21,7 @@ def load_parameters(path, n_x):
 
     n_x : the number of inputs that the data has; the network must have as many. Raises InputError.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
     stored = _load_exported(path) if exported else load_dict(path)
     parameters = {}
@@ -29,9 +31,10 @@ def load_parameters(path, n_x):
             value = stored.get(name)
             if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
                 raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
-            if not np.isfinite(value).all():
-                raise InputError(f"{path}: {name} holds NaN or infinity")
-            parameters[name] = value.astype(float)
+            with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
+                parameters[name] = value.astype(float, copy=not exported)  # an exported network is up to 64 files large
+            if not np.isfinite(parameters[name]).all():
+                raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
         rows, columns = parameters[f"W{l}"].shape
         if rows == 0 or columns != size:
             raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it")
@@ -90,20 +93,17 @@ def _load_exported(path):
     Not with np.load, which would allocate whatever size a damaged or lying file declares. As nothing in the file is
     compressed and each weight takes a bit, the network is at most 64 times as large as the file.
     """
+    with open_file(path) as file:
+        content = file.read()
     with as_input_error(path, "an exported network"):
-        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's, of headers that Python 2 wrote
-            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise InputError("is compressed, which an exported network is not")
-            layers, connections, weights, biases = (
-                _vector(archive.read(f"{name}.npy"), dtype) for name, dtype in
-                (("layers", "<i8"), ("connections", "|u1"), ("weights", "<f4"), ("biases", "<f8")))
+        layers, connections, weights, biases = _stored_vectors(content)
         sizes = layers.tolist()
         shapes = list(zip(sizes[1:], sizes[:-1]))
         number = sum(rows * columns for rows, columns in shapes)
-        if min(sizes, default=0) < 1 or len(connections) != -(-number // 8) or len(biases) != sum(sizes[1:]):
-            raise InputError(f"its connections or biases are not those of a network of layers {sizes}")
-        nonzero = np.unpackbits(connections, count=number).astype(bool)
+        if (not 2 <= len(sizes) <= MAX_LAYERS or min(sizes) < 1 or len(connections) != -(-number // 8)
+                or len(biases) != sum(sizes[1:])):
+            raise InputError(f"its connections or biases are not those of a network of layers {str(sizes[:9])[1:-1]}")
+        nonzero = np.unpackbits(connections, count=number).view(bool)
         if nonzero.sum() != len(weights):
             raise InputError(f"holds {len(weights)} weights for {nonzero.sum()} connections")
         dense = np.zeros(number)
@@ -112,16 +112,31 @@ def _load_exported(path):
         for l, (rows, columns) in enumerate(shapes, start=1):
             W, dense = np.split(dense, [rows * columns])
             b, biases = np.split(biases, [rows])
-            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
+            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1).copy()
         return parameters
 
 
-def _vector(content, dtype):
+def _stored_vectors(content):
+    """The four arrays in the bytes of an exported network, read-only. Raises InputError, or any other error."""
+    if content.count(b"PK\x01\x02") > 100:  # zipfile makes an object for each member before it can be asked
+        raise InputError("holds more than the four arrays of an exported network")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sorted(member.filename for member in members) != sorted(f"{name}.npy" for name in VECTORS):
+                raise InputError(f"does not hold the four arrays {', '.join(VECTORS)}")
+            if any(member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 for member in members):
+                raise InputError("is compressed or encrypted, which an exported network is not")
+            return [_vector(name, archive.read(f"{name}.npy"), dtype) for name, dtype in VECTORS.items()]
+    except zipfile.BadZipFile as error:  # some of its messages quote the file at any length
+        raise InputError(f"is a damaged zip file ({str(error)[:80]})") from error
+
+
+def _vector(name, content, dtype):
     """The one-dimensional array of a given type in the bytes of a `.npy` file. Raises InputError, or ValueError."""
     file = io.BytesIO(content)
-    np.lib.format.read_magic(file)
-    shape, _, stored = np.lib.format.read_array_header_1_0(file)
-    vector = np.frombuffer(content, dtype, offset=file.tell())
-    if stored != np.dtype(dtype) or shape != vector.shape:
-        raise InputError(f"holds an array of shape {shape} and type {stored} where {vector.shape} and {dtype} belong")
-    return vector
+    descr, shape = read_header(file)
+    number = (len(content) - file.tell()) // np.dtype(dtype).itemsize
+    if (descr, shape) != (dtype, f"{number},"):
+        raise InputError(f"{name} has shape ({shape}) and type {descr}, not {number} numbers of type {dtype}")
+    return np.frombuffer(content, dtype, number, file.tell())

@@ -6,8 +6,25 @@ import re
 
 import numpy as np
 
-from datasets.files import write_atomically
+from datasets.files import open_file, write_atomically
 from datasets.user_input import InputError, as_input_error
+
+MAX_INSTRUCTIONS = 1_000_000  # of a pickle; the original experiment stored each cost in 20 of them
+
+# The names in a pickle of arrays. NumPy 2 calls the module numpy._core; protocol 2 has bytes by way of _codecs.encode.
+NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), *(
+    (f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar"))}
+
+# The instructions of a pickle that put their argument on the stack, all that have an argument (but GLOBAL, of which
+# pickletools would decode the escapes), and those that take items from the stack: that many, or, where it says 0, all
+# since the last MARK.
+CONSTANTS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINUNICODE", "BINUNICODE", "SHORT_BINBYTES",
+             "BINBYTES", "BINBYTES8"}
+WITH_ARGUMENT = CONSTANTS | {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
+TAKES = {"TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "APPENDS": 0, "SETITEM": 2, "SETITEMS": 0,
+         "STACK_GLOBAL": 2, "REDUCE": 2, "BUILD": 2}
+
+HEADER = re.compile(r"\{'descr': '([^']{1,20})', 'fortran_order': (?:True|False), 'shape': \(([0-9, ]{0,60})\), \} *\n")
 
 
 def save_dict(path, values):
@@ -19,160 +36,189 @@ def load_dict(path):
     """Read a dict that `np.save` wrote, without ever running code from it.
 
     NumPy stores a dict as a pickle: a program for a small stack machine, which may name any function and have it
-    called. `_run_pickle` knows only the instructions that plain values and arrays need and only the names that NumPy
-    writes for arrays, calls nothing, and notes what would have been called. `_Builder` then checks the notes and makes
-    the arrays. Files of NumPy 1 and 2 are read.
+    called. `_Machine` knows only the instructions that plain values and arrays need and only the names that NumPy
+    writes for arrays, and calls nothing. Files of NumPy 1 and 2 are read.
 
-    Returns the dict: keys are str, values are arrays, numbers, None, strings, and lists, tuples and dicts of them.
-    Raises InputError.
+    No list, tuple, dict or array may stand in two places, or in itself. So the values are no larger than the file, and
+    whatever the caller does with them takes time and memory in proportion to it.
+
+    Returns the dict: keys are str, values are arrays (read-only), numbers, None, strings, bytes, and lists, tuples and
+    dicts of them. Raises InputError.
     """
-    with open(path, "rb") as file:
-        content = io.BytesIO(file.read())
-    size = len(content.getbuffer())
+    with open_file(path) as file:
+        content = file.read()
     with as_input_error(path, "a .npy file"):
-        version = np.lib.format.read_magic(content)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, _, dtype = read_header[version](content)
-        if shape != () or not dtype.hasobject:
-            raise InputError(f"holds an array of shape {shape} and type {dtype}, not a dict")
-        values = _Builder(size).build(_run_pickle(content.read()), outermost=True)
-        if not isinstance(values, dict):
+        file = io.BytesIO(content)
+        descr, shape = read_header(file)
+        if (descr, shape) != ("|O", ""):
+            raise InputError(f"holds an array of shape ({shape}) and type {descr}, not a dict")
+        values = _Machine(file, len(content)).run()
+        if type(values) is not dict:
             raise InputError(f"holds a {type(values).__name__}, not a dict")
     return values
 
 
+def read_header(file):
+    """Read the header of a `.npy` file. Returns the type and the shape as text: "<f8", "5, 3". Raises ValueError.
+
+    np.lib.format would have Python's own parser read it, which warns of odd text and quotes all of it in its errors.
+    """
+    magic, length = file.read(8), int.from_bytes(file.read(2), "little")
+    header = HEADER.fullmatch(file.read(length).decode("latin1"))
+    if magic != b"\x93NUMPY\x01\x00" or header is None:
+        raise ValueError("it does not begin with the header of one")
+    return header.groups()
+
+
 class _Note:
-    """What a pickle says of one NumPy object: its name, what it is called with, and its state."""
+    """What stands on the stack for a name, or for what would come of calling it."""
 
-    def __init__(self, name, arguments=None):
-        self.name, self.arguments, self.state = name, arguments, None
+    __slots__ = ("what", "value")
 
-
-NUMPY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"),
-               ("numpy.core.multiarray", "scalar"), ("_codecs", "encode")}
+    def __init__(self, what, value=None):
+        self.what, self.value = what, value
 
 
-def _run_pickle(content):  # noqa: C901, a case for each instruction
-    """Run a pickle of protocol 2 to 4 as far as plain values and notes go. Raises InputError, or any error at all."""
-    stack, outer_stacks, memo = [], [], {}
-    for opcode, argument, _ in pickletools.genops(content):
-        match opcode.name:
-            case "PROTO" | "FRAME":
-                pass
-            case ("BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "SHORT_BINUNICODE" | "BINUNICODE"
-                  | "SHORT_BINBYTES" | "BINBYTES" | "BINBYTES8"):
-                stack.append(argument)
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
-            case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
-                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[opcode.name]())
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                size = int(opcode.name[-1])
-                stack[-size:] = [tuple(stack[-size:])]
-            case "MARK":
-                outer_stacks.append(stack)
-                stack = []
-            case "TUPLE":
-                items, stack = stack, outer_stacks.pop()
-                stack.append(tuple(items))
-            case "APPEND":
-                item = stack.pop()
-                stack[-1].append(item)
-            case "APPENDS":
-                items, stack = stack, outer_stacks.pop()
-                stack[-1].extend(items)
-            case "SETITEM" | "SETITEMS":
-                if opcode.name == "SETITEM":
-                    items = [stack.pop(-2), stack.pop()]
-                else:
-                    items, stack = stack, outer_stacks.pop()
-                keys = items[::2]
-                if not isinstance(stack[-1], dict) or not all(isinstance(key, str) for key in keys):
-                    raise InputError("a dict in it has a key that is not a str")
-                stack[-1].update(zip(keys, items[1::2], strict=True))
-            case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
-            case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
-            case "GLOBAL" | "STACK_GLOBAL":
-                module, name = argument.split(" ", 1) if argument else (stack.pop(-2), stack.pop())
-                if type(module) is not str or type(name) is not str:  # a deep tuple must not even be hashed
-                    raise InputError("refused: it names something by what is not a name")
-                # NumPy 2 calls the module numpy._core; protocol 2 has bytes by way of _codecs.encode.
-                if (module.replace("numpy._core", "numpy.core"), name) not in NUMPY_NAMES:
-                    raise InputError(f"refused: it names {f'{module}.{name}'!r}, which could run code")
-                stack.append(_Note(name))
-            case "REDUCE":
-                arguments = stack.pop()
-                stack[-1] = _Note(stack[-1].name, arguments)
-            case "BUILD":
-                state = stack.pop()
-                stack[-1].state = state
-            case "STOP":
-                (value,) = stack
-                return value
-            case _:
-                raise InputError(f"refused: it has the pickle instruction {opcode.name}, which arrays do not need")
+class _Arguments(tuple):
+    """A tuple with a note in it. As little as a note, it is a value: only a call or a state may have it."""
 
 
-class _Builder:
-    """Turns what `_run_pickle` noted into NumPy objects. Raises InputError, or whatever a malformed note leads to.
+class _Machine:
+    """Runs a pickle of protocol 2 to 4 as far as plain values and arrays go. Raises InputError, or any other error.
 
-    What a note holds is of any type and depth. It is compared, hashed or printed only after its type has been checked.
+    What is on the stack may be of any type and depth: it is compared or printed only after its type has been checked.
     """
 
-    def __init__(self, size):
-        self.bytes_left = size  # bytes that all arrays together may have: no more than the file
-        self.built = {}  # from id to result, so that what is referred to many times is built once
+    def __init__(self, file, size):
+        self.file = file
+        self.bytes_left = size  # that may be made from text, as protocol 2 has them
+        self.stack, self.outer_stacks, self.memo = [], [], []
 
-    def build(self, value, outermost=False):
-        """Build a value and all that it holds.
+    def run(self):  # noqa: C901, a case for each instruction
+        """The value that the pickle leaves on the stack."""
+        for _ in range(MAX_INSTRUCTIONS):
+            opcode = pickletools.code2op.get(self.file.read(1).decode("latin1"))
+            name = opcode.name if opcode else "END OF FILE"
+            argument = opcode.arg.reader(self.file) if name in WITH_ARGUMENT else None
+            items = self.take(TAKES[name]) if name in TAKES else None
+            match name:
+                case "PROTO" | "FRAME":
+                    pass
+                case _ if name in CONSTANTS:
+                    self.stack.append(argument)
+                case "NONE" | "NEWTRUE" | "NEWFALSE":
+                    self.stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
+                case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
+                    self.stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[name]())
+                case "MARK":
+                    self.outer_stacks.append(self.stack)
+                    self.stack = []
+                case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
+                    self.stack.append(tuple(items) if _are_values(items) else _Arguments(items))
+                case "APPEND" | "APPENDS" | "SETITEM" | "SETITEMS":
+                    _put_into(self.stack[-1], list if name.startswith("APPEND") else dict, items)
+                case "BINPUT" | "LONG_BINPUT" | "MEMOIZE":
+                    if argument not in (None, len(self.memo)):
+                        raise InputError("refused: it does not number its values in turn")
+                    self.memo.append(self.stack[-1])
+                case "BINGET" | "LONG_BINGET":
+                    self.stack.append(_shared(self.memo[argument]))
+                case "GLOBAL":
+                    self.stack.append(_named(*(self.file.readline().decode()[:-1] for _ in range(2))))
+                case "STACK_GLOBAL":
+                    self.stack.append(_named(*items))
+                case "REDUCE":
+                    self.stack.append(self.called(*items))
+                case "BUILD":
+                    self.stack.append(self.built(*items))
+                case "STOP":
+                    (value,) = self.stack
+                    return value.value if type(value) is _Note else value
+                case _:
+                    raise InputError(f"refused: it has the pickle instruction {name}, which arrays do not need")
+        raise InputError(f"refused: it has more than {MAX_INSTRUCTIONS} pickle instructions")
 
-        outermost : whether it is the array of Python objects that np.save puts around a dict; no other is admitted
-        """
-        if value is None or isinstance(value, (bool, int, float, str, bytes)):
-            return value
-        if id(value) not in self.built:
-            if isinstance(value, dict):
-                result = {key: self.build(item) for key, item in value.items()}
-            elif isinstance(value, (list, tuple)):
-                result = type(value)([self.build(item) for item in value])
-            elif outermost and value.name == "_reconstruct" and value.state[2].arguments[0].startswith("O"):
-                (content,) = value.state[4]
-                result = self.build(content)
-            else:
-                result = self.build_noted(value)
-            self.built[id(value)] = result
-        return self.built[id(value)]
+    def take(self, number):
+        """Take the last items from the stack, or all since the last MARK; number : see `TAKES`."""
+        if number == 0:
+            items, self.stack = self.stack, self.outer_stacks.pop()
+        else:
+            items = self.stack[-number:]
+            del self.stack[-number:]
+        return items
 
-    def build_noted(self, note):
-        """The array, NumPy number or bytes of a note."""
-        if note.name == "encode":
-            text, encoding = note.arguments
-            if encoding != "latin1":
-                raise InputError("refused: bytes in another encoding than latin1")
-            return text.encode("latin1")
-        if note.name == "scalar":
-            dtype, content = note.arguments
-            return self.array((), dtype, content, "C")[()]
-        if note.name != "_reconstruct" or note.arguments is None:
-            raise InputError(f"refused: it has numpy.{note.name} where an array or a number belongs")
-        _, shape, dtype, fortran_order, content = note.state
-        return self.array(shape, dtype, content, "F" if fortran_order else "C")
+    def called(self, function, arguments):
+        """What comes of calling a function of NAMES."""
+        match getattr(function, "what", None), arguments:
+            case "encode", (str(text), str(encoding)) if encoding == "latin1":
+                self.bytes_left -= len(text)  # the text may be shared
+                if self.bytes_left < 0:
+                    raise InputError("refused: its values need more bytes than the file has")
+                return text.encode("latin1")
+            case "dtype", (str(code), *_) if re.fullmatch("O[48]|[biufcSU][1-9][0-9]{0,8}", code):
+                return _Note("a dtype", np.dtype(code))
+            case "_reconstruct", _:
+                return _Note("an array")
+            case "scalar", (_Note(what="a dtype", value=dtype), bytes(content)):
+                return _array((), dtype, content, "C")[()]
+        raise InputError("refused: a call that arrays do not need, or an array of a type that is not allowed")
 
-    def array(self, shape, dtype, content, order):
-        """An array of noted type and bytes: of real or complex numbers, booleans or strings."""
-        code, byte_order = dtype.arguments[0], dtype.state[1]
-        if dtype.name != "dtype" or not re.fullmatch("[biufcSU][1-9][0-9]*", code):
-            raise InputError(f"refused: an array of type {code!r:.50}")
-        if type(byte_order) is not str or not all(type(size) is int and size >= 0 for size in shape):
-            raise InputError("refused: an array of impossible shape or byte order")
-        if isinstance(content, _Note):
-            content = self.build_noted(content)
-        array = np.ndarray(shape, np.dtype(code).newbyteorder(byte_order), content, order=order)
-        self.bytes_left -= array.nbytes
-        if array.nbytes != len(content) or self.bytes_left < 0:
-            raise InputError(f"refused: an array of shape {shape} that the file does not have the bytes for")
-        return array.copy(order="K")
+    @staticmethod
+    def built(note, state):
+        """What comes of giving a called note its state."""
+        match getattr(note, "what", None), state:
+            case "a dtype", (int(), str(byte_order), *_) if byte_order in ("<", ">", "|", "="):
+                note.value = note.value.newbyteorder(byte_order)
+                return note
+            case "an array", (int(), (), _Note(what="a dtype", value=dtype), _, [dict(content)]) if dtype.hasobject:
+                note.value = content  # this is the array of Python objects that np.save puts around a dict: no value
+                return note
+            case "an array", (int(), tuple(shape), _Note(what="a dtype", value=dtype), bool(fortran), bytes(content)):
+                return _array(shape, dtype, content, "F" if fortran else "C")
+        raise InputError("refused: the state of an array or of its type is not one that NumPy writes")
+
+
+def _array(shape, dtype, content, order):
+    """An array of numbers, booleans or strings, read-only: it does not copy its bytes."""
+    if dtype.hasobject or len(shape) > 4 or not all(type(size) is int and size >= 0 for size in shape):
+        raise InputError("refused: an array of objects inside, or one of impossible shape")
+    array = np.ndarray(shape, dtype, content, order=order)
+    if array.nbytes != len(content):
+        raise InputError("refused: an array that has other bytes than its shape and type need")
+    return array
+
+
+def _are_values(items):
+    """Whether no item is a note, or a tuple with one in it."""
+    return not any(type(item) in (_Note, _Arguments) for item in items)
+
+
+def _shared(value):
+    """A value that the pickle refers to once more. Raises InputError if it is one that may stand in one place only."""
+    # Python itself has every empty bytes and every single byte only once.
+    if type(value) is str or type(value) is bytes and len(value) <= 1:
+        return value
+    if type(value) is _Note and value.what != "an array":
+        return value
+    raise InputError("refused: it has the same list, tuple, dict, bytes or array in two places")
+
+
+def _put_into(container, kind, items):
+    """Put items into a list, or keys and values by turns into a dict; kind : which of the two it must be."""
+    if type(container) is not kind or not _are_values(items):
+        raise InputError("refused: it puts something into what is no list or dict, or what is no value into one")
+    if kind is list:
+        container.extend(items)
+    elif all(type(key) is str for key in items[::2]):
+        container.update(zip(items[::2], items[1::2], strict=True))
+    else:
+        raise InputError("a dict in it has a key that is not a str")
+
+
+def _named(module, name):
+    """A note of something that is named. Raises InputError if an array does not need it."""
+    if type(module) is not str or type(name) is not str:
+        raise InputError("refused: it names something by what is not a name")
+    if (module, name) not in NAMES:
+        raise InputError(f"refused: it names {f'{module}.{name}'[:40]!r}, which could run code")
+    return _Note(name)

@@ -125,14 +125,20 @@ def print_gradients(collapsed, Y):
 
 
 def stored_costs(path):
-    """The costs in a file that `nn_main.py` wrote, or the original experiment, as an array. Raises InputError."""
-    try:
-        costs = np.array(npy.load_dict(path)["costs"], float).ravel()
-    except (KeyError, TypeError, ValueError) as error:
-        raise user_input.InputError(f"{path}: holds no costs of training") from error
-    if not costs.size:
-        raise user_input.InputError(f"{path}: holds no costs of training")
-    return costs
+    """The costs in a file that `nn_main.py` wrote, or the original experiment, as an array. Raises InputError.
+
+    They are stored as an array, or as a list of numbers or arrays. Nothing else is handed to NumPy, which would read
+    text as numbers and look through lists in lists.
+    """
+    costs = npy.load_dict(path).get("costs")
+    parts = costs if isinstance(costs, list) else [costs]
+    if all(isinstance(part, float) or isinstance(part, (np.ndarray, np.generic)) and part.dtype.kind in "fiu"
+           for part in parts):
+        with np.errstate(all="ignore"):  # of long double there are numbers too large for float64
+            costs = np.concatenate([np.ravel(part).astype(float) for part in parts] or [[]])
+        if costs.size and np.isfinite(costs).all():
+            return costs
+    raise user_input.InputError(f"{path}: holds no costs of training")
 
 
 def draw_runs(name, runs, panels, plt):

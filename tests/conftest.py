@@ -27,10 +27,6 @@ ORIGINAL = ROOT.parent / "shared" / "original"
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
 
 
-def pytest_addoption(parser):
-    parser.addoption("--fuzz-cases", type=int, default=1500, help="damaged files of each kind in test_attacks.py")
-
-
 @pytest.fixture
 def original():
     """The folder of the original experiment's own files, which have no licence and so are not in the project."""

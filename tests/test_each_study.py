@@ -1,6 +1,7 @@
 """What each study measures, against versions written out."""
 
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from datasets.user_input import InputError
 from figure import delta, drawing, far, keeping, roundings, sensitivity, studies, tradeoff, weights
 
 from .conftest import ROOT, fail, succeed
+from .test_npy import write_npy
 from .test_studies import SMALL, in_this_process  # noqa: F401, a fixture
 
 
@@ -124,7 +126,15 @@ def test_rises_of_the_originals_trace(original):
     assert roundings.rises(costs) == "202 rises of more than 0.02, the first at iteration 1625"
 
 
-@pytest.mark.parametrize("content", [{"W1": np.ones(3)}, {"costs": ["x"]}, {"costs": []}])
+LISTS = [1.5]
+for _ in range(150):
+    LISTS = [LISTS]
+
+
+@pytest.mark.parametrize("content", [
+    {"W1": np.ones(3)}, {"costs": ["x"]}, {"costs": []}, {"costs": "1.5"}, {"costs": ["1.5"]}, {"costs": [None]},
+    {"costs": np.ones(3, complex)}, {"costs": [1.5, np.complex128(1)]}, {"costs": [[1.5], [2.5]]}, {"costs": LISTS},
+    {"costs": [np.longdouble("1e4000")]}, {"costs": np.array(["1.5"])}, {"costs": [1.5, np.nan]}])
 def test_a_trace_that_is_none_is_one_line(content, tmp_path):
     save_dict(tmp_path / "a.npy", content)
     with pytest.raises(InputError, match="a.npy: holds no costs of training"):
@@ -132,8 +142,21 @@ def test_a_trace_that_is_none_is_one_line(content, tmp_path):
 
 
 def test_a_trace_is_read_as_the_original_stored_it(tmp_path):
-    save_dict(tmp_path / "a.npy", {"costs": [np.array(1.5), 2.5]})
-    assert roundings.stored_costs(tmp_path / "a.npy").tolist() == [1.5, 2.5]
+    for costs in ([np.array(1.5), 2.5], [np.float32(1.5), np.array([2.5])], np.array([1.5, 2.5]),
+                  np.array([[1.5], [2.5]])):
+        save_dict(tmp_path / "a.npy", {"costs": costs})
+        assert roundings.stored_costs(tmp_path / "a.npy").tolist() == [1.5, 2.5]
+
+
+def test_a_trace_of_lists_in_two_places_is_refused_at_once(tmp_path):
+    """2^60 numbers in lists of two, in 300 bytes; and text that would take hours to be read as numbers."""
+    costs = [1.5]
+    for _ in range(60):
+        costs = [costs, costs]
+    for content in ({"costs": costs}, {"costs": ["9" * 10**6] * 10**5}):
+        write_npy(tmp_path / "a.npy", pickle.dumps(content, 4))
+        with pytest.raises(InputError, match="a.npy: (refused|holds no costs)"):
+            roundings.stored_costs(tmp_path / "a.npy")
 
 
 # ------------------------------------------------------------------------------------------------------ sensitivity

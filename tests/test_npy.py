@@ -38,7 +38,7 @@ def test_dict_comes_back_as_it_was_saved(tmp_path):
     save_dict(tmp_path / "a.npy", VALUES)
     loaded = load_dict(tmp_path / "a.npy")
     assert_same(loaded, VALUES)
-    loaded["matrix"] += 1  # writable
+    assert not loaded["matrix"].flags.writeable  # the bytes may be shared
     trusted = np.load(tmp_path / "a.npy", allow_pickle=True).item()
     assert_same({**trusted, "big_endian": VALUES["big_endian"]}, VALUES)  # NumPy itself turns the bytes round
 
