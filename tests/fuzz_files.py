@@ -190,7 +190,9 @@ def photo_files():
             content = io.BytesIO()
             try:
                 exif = {"exif": Image.Exif()} if name in ("JPEG", "WEBP") else {}
-                gradient.convert(mode).save(content, name, **exif)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of modes that Pillow will not write for ever
+                    gradient.convert(mode).save(content, name, **exif)
             except Exception:  # many formats do not have many modes
                 continue
             found.append(content.getvalue())
