@@ -1,10 +1,12 @@
 """The network and its training, by hand and with NumPy alone: read it beside the paper.
 
 A fully connected network that says whether a picture shows a car: ReLU in the hidden layers, a sigmoid at the end.
-Layers are numbered 1 to L. Columns are pictures: X has shape (n_x, m), Y has shape (1, m), 1 = car. The parameters
-are a dict `W1, b1, ..., WL, bL`, where W{l} has shape (n_l, n_{l-1}) and b{l} has shape (n_l, 1).
+Or, with K outputs, which of K things it shows: softmax at the end.
+Layers are numbered 1 to L. Columns are pictures: X has shape (n_x, m), Y has shape (n_L, m): 1 = car, or one-hot. The
+parameters are a dict `W1, b1, ..., WL, bL`, where W{l} has shape (n_l, n_{l-1}) and b{l} has shape (n_l, 1).
 
-In order: the network, gradient descent, and the two methods for layer 1, the only layer that meets the pictures.
+In order: the network; full-batch gradient descent, and its two methods for layer 1, the only layer that meets the
+pictures; and mini-batch gradient descent.
 The paper is Han et al., "Learning both Weights and Connections for Efficient Neural Networks", arXiv 1506.02626v3.
 """
 
@@ -62,6 +64,12 @@ def sigmoid(Z):
     return 1 / (1 + np.exp(-Z))
 
 
+def softmax(Z):
+    """exp(Z) / sum(exp(Z)), the probabilities of K classes for each column of Z, of shape (K, m)."""
+    powers = np.exp(Z - Z.max(axis=0))
+    return powers / powers.sum(axis=0)
+
+
 def augmented_layers(parameters):
     """The layers 2 to L, each as one matrix [W_l b_l] of shape (n_l, n_{l-1} + 1): a bias is the weight of an input 1.
 
@@ -73,59 +81,70 @@ def augmented_layers(parameters):
 
 def augmented_activations(layers, m):
     """An array for the input of each of the layers 2 to L: A_{l-1} and below it a row of 1, shape (n_{l-1} + 1, m)."""
-    return [np.ones((layer.shape[1], m)) for layer in layers]
+    return [np.ones((layer.shape[1], m), layer.dtype) for layer in layers]
 
 
-def forward(Z1, layers, activations):
-    """Forward propagation: A_l = ReLU(Z_l), Z_{l+1} = W_{l+1} A_l + b_{l+1}, and in the end A_L = sigmoid(Z_L).
+def forward(Z1, layers, activations, dropout=None):
+    """Forward propagation: A_l = ReLU(Z_l), Z_{l+1} = W_{l+1} A_l + b_{l+1}, and in the end A_L.
 
     Z1 : W_1 X + b_1, an ndarray of shape (n_1, m); layer 1 is the caller's, see `gradient_descent`
     layers : see `augmented_layers`
     activations : see `augmented_activations`; A_1, ..., A_{L-1} are written to them
-    Returns A_L of shape (1, m), the probability of a car.
+    dropout : None, or for each hidden layer what its A_l is multiplied by, see `draw_dropout`
+    Returns A_L of shape (n_L, m): sigmoid(Z_L), the probability of a car, or softmax(Z_L).
     """
     Z = Z1
-    for layer, A in zip(layers, activations):
+    for layer, A, kept in zip(layers, activations, dropout or [None] * len(layers)):
         relu(Z, out=A[:-1])
+        if kept is not None:
+            A[:-1] *= kept
         Z = layer @ A
-    return sigmoid(Z)
+    return sigmoid(Z) if len(Z) == 1 else softmax(Z)
 
 
 def output_gradient(AL, Y):
-    """m times the gradient of the cost with respect to Z_L, an ndarray of shape (1, m).
+    """m times the gradient of the cost with respect to Z_L, an ndarray of shape (n_L, m).
 
-    dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
-    dZ_L = dA_L A_L (1 - A_L).
+    With one output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
+    dZ_L = dA_L A_L (1 - A_L). With K outputs dZ_L = A_L - Y.
     """
+    if len(Y) > 1:
+        return AL - Y
     not_AL = 1 - AL
     return ((1 - Y) / (not_AL + 1e-5) - Y / (AL + 1e-5)) * AL * not_AL
 
 
-def backward(dZ, layers, activations):
+def backward(dZ, layers, activations, dropout=None):
     """Back-propagation: dW_l = dZ_l A_{l-1}^T, db_l = sum(dZ_l), and dZ_{l-1} = W_l^T dZ_l ReLU'(Z_{l-1}).
 
-    dZ : the gradient with respect to Z_L, an ndarray of shape (1, m)
-    layers, activations : as `forward` left them
+    dZ : the gradient with respect to Z_L, an ndarray of shape (n_L, m)
+    layers, activations, dropout : as `forward` had and left them
     Returns the gradients [dW_l db_l] of the layers 2 to L, and dZ_1 of shape (n_1, m).
     """
     gradients = []
-    for layer, A in zip(reversed(layers), reversed(activations)):
+    dropout = dropout or [None] * len(layers)
+    for layer, A, kept in zip(reversed(layers), reversed(activations), reversed(dropout)):
         gradients.append(dZ @ A.T)
         dZ = layer[:, :-1].T @ dZ
         dZ *= np.sign(A[:-1])  # ReLU': 1 where A > 0, and 0 where A is 0
+        if kept is not None:
+            dZ *= kept
     return gradients[::-1], dZ
 
 
 def compute_cost(AL, Y):
-    """Cross-entropy, -(1/m) sum(Y log AL + (1 - Y) log(1 - AL + 1e-5)): the original experiment's formula.
+    """Cross-entropy. With one output -(1/m) sum(Y log AL + (1 - Y) log(1 - AL + 1e-5)), the original's formula.
 
-    The 1e-5 bounds the cost of a picture without a car.
+    The 1e-5 bounds the cost of a picture without a car. With K outputs -(1/m) sum(Y log AL).
 
-    AL : ndarray of shape (1, m), or (k, m): the output in k iterations; Y : ndarray of shape (1, m)
-    Returns an array of shape (1,), or (k,).
+    AL : ndarray of shape (n_L, m), or (k, n_L, m): the output in k iterations; Y : ndarray of shape (n_L, m)
+    Returns a number, or an array of shape (k,).
     """
-    smallest = np.nextafter(0, 1)  # log(0) is kept out without changing any other value
-    return -np.mean(Y * np.log(np.maximum(AL, smallest)) + (1 - Y) * np.log(1 - AL + 1e-5), axis=1)
+    smallest = np.nextafter(AL.dtype.type(0), AL.dtype.type(1))  # keeps log(0) out without changing any other value
+    if len(Y) > 1:
+        return -(Y * np.log(np.maximum(AL, smallest))).sum(axis=(-2, -1)) / Y.shape[1]
+    AL, Y = AL[..., 0, :], Y[0]
+    return -np.mean(Y * np.log(np.maximum(AL, smallest)) + (1 - Y) * np.log(1 - AL + 1e-5), axis=-1)
 
 
 def penalty(W, l1, l2):
@@ -138,9 +157,18 @@ def penalty_gradient(W, l1, l2):
     return l1 * np.sign(W) + l2 * W if l1 else l2 * W
 
 
+def as_floating(X, dtype=float):
+    """The input of the network: pixels of uint8, 0 to 255, become numbers from 0 to 1; others are numbers already."""
+    return np.divide(X, 255, dtype=dtype) if X.dtype == np.uint8 else X
+
+
 @np.errstate(over="ignore", invalid="ignore")  # see `sigmoid`; and `evaluate` finds NaN
 def activations(X, parameters):
     """What each layer computes: A_1, ..., A_L, a list of arrays of shape (n_l, m)."""
+    if X.dtype == np.uint8:  # a part at a time, for as floating-point numbers they take up to eight times the memory
+        parts = [activations(as_floating(X[:, i:i + 1000], parameters["W1"].dtype), parameters)
+                 for i in range(0, X.shape[1], 1000)]
+        return [np.hstack(layer) for layer in zip(*parts)]
     layers = augmented_layers(parameters)
     inputs = augmented_activations(layers, X.shape[1])
     AL = forward(parameters["W1"] @ X + parameters["b1"], layers, inputs)
@@ -148,13 +176,15 @@ def activations(X, parameters):
 
 
 def predict(X, parameters):
-    """The probability of a car for each picture, an array of shape (1, m)."""
+    """The probability of a car, or of K classes, for each picture, an array of shape (n_L, m)."""
     return activations(X, parameters)[-1]
 
 
 def accuracy(AL, Y):
-    """The share of pictures judged correctly, in percent: a probability above 0.5 says "car"."""
-    return float(100 * np.mean((AL > 0.5) == Y))
+    """The share of pictures judged correctly, in percent: a probability above 0.5 says "car"; of K, the largest counts.
+    """
+    correct = (AL > 0.5) == Y if len(Y) == 1 else AL.argmax(axis=0) == Y.argmax(axis=0)
+    return float(100 * np.mean(correct))
 
 
 def evaluate(data, parameters):
@@ -179,7 +209,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     Layer 1, the only one that meets the pictures, has two methods: `TextbookLayer` multiplies with all pictures twice
     in every iteration, `GramLayer` never. Both give the same result, to rounding.
 
-    X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m)
+    X : ndarray of shape (n_x, m); Y : ndarray of shape (n_L, m)
     masks : None, or for example {"W1": bool array of W1's shape, ...}: where it is False, a pruned connection, the
         weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in `parameters`
     l1, l2 : the factors of regularisation, of the weights of all layers (see `penalty`) and not of the biases
@@ -195,7 +225,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     layers = augmented_layers(parameters)
     weights = [layer[:, :-1] for layer in layers]  # views, without the biases
     layer_masks = _augmented_masks(masks, layers)
-    activations = augmented_activations(layers, Y.size)
+    activations = augmented_activations(layers, Y.shape[1])
 
     costs = np.zeros(iterations)
     for start in range(0, iterations, BLOCK):
@@ -203,9 +233,9 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
         for i in range(start, min(start + BLOCK, iterations)):
             AL = forward(layer1.Z(), layers, activations)  # forward
             outputs.append(AL)  # cost: see below
-            # Times the learning rate here, where it is a single row: all gradients below are linear in it, so they are
-            # what an update subtracts.
-            dZ = output_gradient(AL, Y) * (learning_rate / Y.size)
+            # Times the learning rate here, where there are few numbers: all gradients below are linear in it, so they
+            # are what an update subtracts.
+            dZ = output_gradient(AL, Y) * (learning_rate / Y.shape[1])
             gradients, dZ1 = backward(dZ, layers, activations)  # backward
             if l1 or l2:
                 costs[i] = layer1.penalty() + sum(penalty(W, l1, l2) for W in weights)
@@ -215,13 +245,11 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
             for layer, gradient, mask in zip(layers, gradients, layer_masks):
                 layer -= gradient * mask
         # The costs of a block at once: one by one, in their iterations, they would take a quarter of the time.
-        costs[start:i + 1] += compute_cost(np.vstack(outputs), Y)
-        if not np.isfinite(costs[i]):  # a cost that is NaN or infinite never becomes finite again
-            first = np.flatnonzero(~np.isfinite(costs))[0]
-            raise FloatingPointError(f"the cost is {costs[first]} at iteration {first}; try a smaller learning rate")
+        costs[start:i + 1] += compute_cost(np.stack(outputs), Y)
+        _check_costs(costs, i)
         if progress:
             progress(i + 1 - start, costs[i])
-    return _trained_parameters(layer1, layers), costs
+    return _trained_parameters(layer1.parameters(), layers), costs
 
 
 def _layer1(parameters, gram, mask, learning_rate, iterations, l1, l2, method):
@@ -243,9 +271,16 @@ def _augmented_masks(masks, layers):
             for l, layer in enumerate(layers, start=2)]
 
 
+def _check_costs(costs, last):
+    """Raise FloatingPointError if a cost up to the last is NaN or infinite; then it never becomes finite again."""
+    if not np.isfinite(costs[last]):
+        first = np.flatnonzero(~np.isfinite(costs))[0]
+        raise FloatingPointError(f"the cost is {costs[first]} at iteration {first}; try a smaller learning rate")
+
+
 def _trained_parameters(layer1, layers):
-    """The parameters when the descent is over. Raises FloatingPointError."""
-    parameters = dict(zip(("W1", "b1"), layer1.parameters()))
+    """The parameters when the descent is over; layer1 : W1 and b1. Raises FloatingPointError."""
+    parameters = dict(zip(("W1", "b1"), layer1))
     for l, layer in enumerate(layers, start=2):
         parameters[f"W{l}"], parameters[f"b{l}"] = layer[:, :-1].copy(), layer[:, -1:].copy()
     for name, value in parameters.items():
@@ -437,3 +472,153 @@ def cheaper_method(gram, n_1, mask, iterations, l1=0):
     textbook = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
     gram_form = gram.multiply_adds(mask) + textbook + iterations * n_1 * m * m
     return "gram" if gram_form < iterations * textbook else "textbook"
+
+
+# ------------------------------------------------------------------------------------ mini-batch gradient descent
+
+def half_cosine(learning_rate, iterations):
+    """A learning rate that falls to 0 along half a cosine (arXiv 1608.03983), an array of shape (iterations,)."""
+    return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
+
+
+def dropout_rates(dropout, parameters, masks):
+    """The share of each hidden layer's units that is dropped: D_r = D_o sqrt(C_ir / C_io) (section 3.2, eq. 2).
+
+    dropout : D_o, the share in the unpruned network, a number or one for each hidden layer
+    C_io : the number of the layer's connections; C_ir : that of those which `masks` leave
+    """
+    hidden = [f"W{l}" for l in range(1, number_of_layers(parameters))]
+    return [rate * np.sqrt(np.mean(masks[name])) if name in masks else rate
+            for rate, name in zip(np.broadcast_to(dropout, len(hidden)), hidden)]
+
+
+def draw_dropout(rates, layers, m, random):
+    """What A_l of each hidden layer is multiplied by, an array of shape (n_l, m): 0, or 1 / (1 - rate).
+
+    So what reaches the next layer stays the same in the mean. None where nothing is dropped.
+    """
+    if not any(rates):
+        return None
+    # Whole numbers of 16 bits are drawn faster than floating-point ones.
+    drawn = [random.integers(1 << 16, size=(layer.shape[1] - 1, m), dtype=np.uint16) for layer in layers]
+    return [(numbers >= round(rate * (1 << 16))) * layer.dtype.type(1 / (1 - rate))
+            for numbers, rate, layer in zip(drawn, rates, layers)]
+
+
+@np.errstate(all="ignore")  # numbers that go bad are found below
+def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l1=0, l2=0,
+                      dropout=0, seed=1, progress=None):
+    """Stochastic gradient descent: forward, cost, backward, update, with a few pictures at a time.
+
+    Every picture is used once in an epoch, ceil(m / batch) iterations; the order is drawn anew for every epoch.
+
+    X : ndarray of shape (n_x, m), uint8 or of the parameters' type; Y : ndarray of shape (n_L, m)
+    learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
+    masks : as in `gradient_descent`
+    batch : the number of pictures in an iteration
+    momentum : of the velocity V <- momentum V - learning_rate dW, W <- W + V
+    l1, l2 : the factors of regularisation, of the weights of all layers (see `penalty`) and not of the biases
+    dropout : the share of units of the hidden layers that is left out in an iteration, see `dropout_rates`
+    seed : of the order of the pictures, and of dropout
+    progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
+    Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
+    costs[i] is the cost of the pictures of iteration i before it, the penalty included. Raises FloatingPointError where
+    a cost or a parameter becomes NaN or infinite.
+    """
+    masks, random, dtype = masks or {}, np.random.default_rng(seed), parameters["W1"].dtype
+    m, rates = X.shape[1], np.broadcast_to(learning_rate, iterations).tolist()
+    dropped = dropout_rates(dropout, parameters, masks)
+    chosen, part, masks = _connected(parameters, masks)
+    pixels = np.ascontiguousarray(X.T if chosen[0].all() else X.T[:, chosen[0]])  # a picture a row, to draw them
+    labels = np.ascontiguousarray(Y.T, dtype)
+    W1, b1, layers = part["W1"], part["b1"], augmented_layers(part)
+    activations = {n: augmented_activations(layers, n) for n in {min(batch, m), m % batch} if n}
+    weights = [W1, *(layer[:, :-1] for layer in layers)]
+    updates = [MomentumUpdate(W1, masks["W1"], momentum, l1, l2), MomentumUpdate(b1, None, momentum)]
+    for l, layer in enumerate(layers, start=2):  # with a last column for the biases
+        mask, is_weight = np.ones(layer.shape, bool), np.ones(layer.shape[1], dtype)
+        mask[:, :-1], is_weight[-1] = masks[f"W{l}"], 0
+        updates.append(MomentumUpdate(layer, mask, momentum, l1 * is_weight, l2 * is_weight))
+
+    costs = np.zeros(iterations)
+    for i, drawn in zip(range(iterations), _batches(m, batch, random)):
+        X_drawn, Y_drawn, n = as_floating(pixels[drawn], dtype).T, labels[drawn].T, len(drawn)
+        kept = draw_dropout(dropped, layers, n, random)
+        AL = forward(W1 @ X_drawn + b1, layers, activations[n], kept)  # forward
+        costs[i] = compute_cost(AL, Y_drawn)  # cost
+        if l1 or l2:
+            costs[i] += sum(penalty(W, l1, l2) for W in weights)
+        dZ = output_gradient(AL, Y_drawn) * (rates[i] / n)  # times the learning rate here, as in `gradient_descent`
+        gradients, dZ1 = backward(dZ, layers, activations[n], kept)  # backward
+        for update, gradient in zip(updates, (dZ1 @ X_drawn.T, dZ1.sum(axis=1, keepdims=True), *gradients)):
+            update(gradient, rates[i])  # update
+        if (i + 1) % BLOCK == 0 or i + 1 == iterations:
+            _check_costs(costs, i)
+            if progress:
+                progress(i % BLOCK + 1, costs[i])
+    trained = {name: value.copy() for name, value in parameters.items()}
+    for name, value in _trained_parameters((W1, b1), layers).items():
+        l = int(name[1:])
+        trained[name][np.ix_(chosen[l], chosen[l - 1]) if name[0] == "W" else chosen[l]] = value
+    return trained, costs
+
+
+def _batches(m, batch, random):
+    """The indices of the pictures of each iteration, without end: every epoch in a new order."""
+    while True:
+        order = random.permutation(m)
+        for first in range(0, m, batch):
+            yield order[first:first + batch]
+
+
+def _connected(parameters, masks):
+    """The part of a network that has connections: the gradients of all other pixels and units are 0.
+
+    Returns which pixels and units are in it, a bool array for the pixels and one for each layer; its parameters; and
+    its masks, for every layer.
+    """
+    L = number_of_layers(parameters)
+    masks = {f"W{l}": masks.get(f"W{l}", np.ones(parameters[f"W{l}"].shape, bool)) for l in range(1, L + 1)}
+    with_output = [masks[f"W{l}"].any(axis=0) for l in range(1, L + 1)]
+    with_input = [masks[f"W{l}"].any(axis=1) for l in range(1, L + 1)]
+    chosen = [with_output[0], *(a | b for a, b in zip(with_input, with_output[1:])), np.ones(len(with_input[-1]), bool)]
+    blocks = {l: np.ix_(chosen[l], chosen[l - 1]) for l in range(1, L + 1)}
+    part = {name: parameters[name][blocks[int(name[1:])] if name[0] == "W" else chosen[int(name[1:])]]
+            for name in parameters}
+    return chosen, part, {f"W{l}": masks[f"W{l}"][blocks[l]] for l in blocks}
+
+
+class MomentumUpdate:
+    """Updates W in place: V <- momentum V - rate (dW + l1 sign(W) + l2 W), W <- W + V, where the mask is True.
+
+    Where few connections are left, no others are touched: they are updated by their indices.
+
+    W : ndarray of shape (rows, columns); mask : bool of the same shape, or None
+    l1, l2 : each a number, or one for each column
+    """
+
+    FEW = 0.25  # of the connections; where more are left, it is faster to update all and to multiply by the mask
+
+    def __init__(self, W, mask, momentum, l1=0, l2=0):
+        self.W, self.mask, self.indices, self.momentum, self.l1, self.l2 = W, None, None, momentum, l1, l2
+        if mask is not None and mask.mean() < self.FEW:
+            self.indices = np.flatnonzero(mask)
+            self.l1, self.l2 = (np.broadcast_to(factor, W.shape)[mask] for factor in (l1, l2))
+        elif mask is not None and not mask.all():
+            self.mask = mask
+        self.values = W if self.indices is None else W.ravel()[self.indices]
+        self.V = np.zeros_like(self.values)
+
+    def __call__(self, step, rate):
+        """step : rate dW, the step that the gradient alone gives; rate : the learning rate."""
+        self.V *= self.momentum
+        self.V -= step if self.indices is None else step.ravel()[self.indices]
+        if np.any(self.l1):
+            self.V -= np.sign(self.values) * (rate * self.l1)
+        if np.any(self.l2):
+            self.V -= self.values * (rate * self.l2)
+        self.values += self.V
+        if self.indices is not None:
+            self.W.ravel()[self.indices] = self.values
+        elif self.mask is not None:
+            self.W *= self.mask

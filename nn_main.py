@@ -26,11 +26,20 @@ OUT = "datasets"
 FIGURES = "figure"
 
 
-def train(X, Y, parameters, learning_rate, iterations, **descent):
+def choose_descent(options):
+    """The function that descends, full-batch or with --batch, and its arguments that the command line gives."""
+    if options.batch:
+        return nn.minibatch_descent, {"batch": options.batch, "momentum": options.momentum, "l1": options.l1,
+                                      "l2": options.l2}
+    return nn.gradient_descent, {"l1": options.l1, "l2": options.l2}
+
+
+def train(X, Y, parameters, learning_rate, iterations, descent=nn.gradient_descent, **settings):
     """Train a network, with a progress bar.
 
     parameters : to start from
-    learning_rate, iterations, descent : see `nn_functions.gradient_descent`
+    learning_rate, iterations, settings : arguments of `descent`, `nn_functions.gradient_descent` or
+        `nn_functions.minibatch_descent`
     Returns the parameters, the costs, and the time that it took in seconds.
     """
     start = time.perf_counter()
@@ -40,7 +49,7 @@ def train(X, Y, parameters, learning_rate, iterations, **descent):
             bar.set_postfix_str(f"cost {cost:.6f}", refresh=False)
             bar.update(iterations_done)
 
-        parameters, costs = nn.gradient_descent(X, Y, parameters, learning_rate, iterations, progress=show, **descent)
+        parameters, costs = descent(X, Y, parameters, learning_rate, iterations, progress=show, **settings)
     return parameters, costs, time.perf_counter() - start
 
 
@@ -116,7 +125,7 @@ def first_parameters(options, n_x):
 def main(argv=None):
     options = parse_options(argv)
 
-    data = pictures.load_data(options.data)
+    data = pictures.load_data(options.data, scale=not options.batch)
     height, width, colours = pictures.picture_shape(options.data)
     start = first_parameters(options, len(data.X_train))
     files.check_folder(options.out)
@@ -126,8 +135,9 @@ def main(argv=None):
     print(f"test pictures: {data.Y_test.size}, of which {data.Y_test.sum():.0f} show a car")
     print(f"inputs: {height} x {width} pixels x {colours} colours = {len(data.X_train)}")
     print(f"network: {' -> '.join(map(str, nn.layer_sizes(start)))}")
+    descent, settings = choose_descent(options)
     parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
-                                       l1=options.l1, l2=options.l2)
+                                       descent, **settings)
     evaluation = nn.evaluate(data, parameters)
 
     penalty = " and penalty" if options.l1 or options.l2 else ""

@@ -90,6 +90,28 @@ def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
     return masks_above(parameters, layer_thresholds(parameters, amount, criterion, unpruned))
 
 
+def mask_of_largest(W, number):
+    """The mask of so many weights of largest magnitude; what is 0 already, pruned earlier, stays pruned."""
+    magnitudes = np.abs(W)
+    return (magnitudes >= np.partition(magnitudes, -number, axis=None)[-number]) & (magnitudes > 0)
+
+
+def without_dead_neurons(masks):
+    """The masks of a network without the connections of dead neurons (section 3.5 of the paper).
+
+    A hidden unit without outputs does nothing, so its inputs can go. One without inputs is constant, and what it adds
+    to the next layer's units their biases can learn, so its outputs can go.
+
+    masks : a dict {"W1": mask, ...} for every layer, the last one, too
+    """
+    masks = {name: mask.copy() for name, mask in masks.items()}
+    for l in range(1, len(masks)):
+        masks[f"W{l + 1}"][:, ~masks[f"W{l}"].any(axis=1)] = False
+    for l in range(len(masks), 1, -1):
+        masks[f"W{l - 1}"][~masks[f"W{l}"].any(axis=0)] = False
+    return masks
+
+
 def apply_masks(parameters, masks):
     """A copy of the parameters in which the weights outside the masks are 0."""
     return {name: np.where(masks[name], value, 0) if name in masks else value.copy()

@@ -38,6 +38,7 @@ FIGURES = "figure"
 
 # The options that a record is bound to: a run is resumed only with the same.
 SETTINGS = ("criterion", "percent", "quality", "delta", "learning_rate", "iterations", "l1", "l2")
+BATCH_SETTINGS = ("batch", "momentum")  # those that a run with --batch has besides
 
 
 class Step(NamedTuple):
@@ -50,22 +51,24 @@ class Step(NamedTuple):
 
 
 def prune_iteratively(data, parameters, masks_of, first_step=1, learning_rate=LEARNING_RATE, iterations=ITERATIONS,
-                      **descent):
+                      descent=None, **settings):
     """Prune, retrain, again (sections 3 and 3.4). Yields a `Step` at a time, for as long as the caller asks for more.
 
-    data : has X_train of shape (n_x, m) and Y_train of shape (1, m)
+    data : has X_train of shape (n_x, m) and Y_train of shape (n_L, m)
     masks_of : a function of the step's number and the parameters before it. Returns the step's masks, for example
         {"W1": bool array of W1's shape, ...}, or None to stop
-    descent : further arguments of `nn_functions.gradient_descent`
+    descent : None for `nn_functions.gradient_descent`, or `nn_functions.minibatch_descent`
+    settings : its further arguments
     """
-    descent.setdefault("gram", nn.GramMatrices(data.X_train))  # carried from step to step
+    if descent is None:
+        descent = nn.gradient_descent
+        settings.setdefault("gram", nn.GramMatrices(data.X_train))  # carried from step to step
     for number in itertools.count(first_step):
         masks = masks_of(number, parameters)
         if masks is None:
             return
         pruned = prun_mask.apply_masks(parameters, masks)
-        parameters, costs = nn.gradient_descent(data.X_train, data.Y_train, pruned, learning_rate, iterations, masks,
-                                                **descent)
+        parameters, costs = descent(data.X_train, data.Y_train, pruned, learning_rate, iterations, masks, **settings)
         yield Step(number, pruned, parameters, costs)
 
 
@@ -220,11 +223,14 @@ def run_steps(options, data, unpruned, before, run):
     """
     is_finished = functools.partial(is_over, run["train_accuracy"], before.train_accuracy, options.steps,
                                     options.tolerance)
-    parameters, gram, steps_done = unpruned, nn.GramMatrices(data.X_train), len(run["degree"])
+    descent, settings = nn_main.choose_descent(options)
+    if not options.batch:
+        settings["gram"] = nn.GramMatrices(data.X_train)
+    parameters, steps_done = unpruned, len(run["degree"])
     if steps_done and is_finished():
         record.find_network(options.out, run, steps_done)
     elif steps_done:
-        parameters = record.load_last_network(options.out, run, len(data.X_train), gram, options.iterations, options.l1)
+        parameters = record.load_last_network(options.out, run, len(data.X_train), options.iterations, **settings)
 
     print_unpruned(prun_mask.degree(unpruned), before, steps_done)
     amount_of = functools.partial(amount_of_step, delta=options.delta, criterion=options.criterion,
@@ -233,9 +239,8 @@ def run_steps(options, data, unpruned, before, run):
                                  stop_if_nothing=options.steps is None)
     with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
               unit=" iterations", disable=None) as bar:
-        steps = prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate,
-                                  options.iterations, l1=options.l1, l2=options.l2, gram=gram,
-                                  progress=lambda iterations, cost: bar.update(iterations))
+        steps = prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate, options.iterations,
+                                  descent, progress=lambda iterations, cost: bar.update(iterations), **settings)
         while not is_finished() and (step := next(steps, None)):
             degree, after = prun_mask.degree(step.parameters), nn.evaluate(data, step.parameters)
             pruned = nn.evaluate(data, step.pruned)
@@ -247,12 +252,13 @@ def run_steps(options, data, unpruned, before, run):
 def main(argv=None):
     options = parse_options(argv)
 
-    data = pictures.load_data(options.data)
+    data = pictures.load_data(options.data, scale=not options.batch)
     unpruned = networks.load_parameters(options.parameters, len(data.X_train))
     before = nn.evaluate(data, unpruned)
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     files.check_folder(options.figures)
-    new_run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in SETTINGS})
+    names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
+    new_run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in names})
     with record.exclusive(options.out):
         run = new_run
         if options.resume and os.path.exists(record.record_file(options.out)):

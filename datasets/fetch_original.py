@@ -14,22 +14,16 @@ if __name__ == "__main__":
     ctrl_c.end_process()
 
 import hashlib
-import http.client
 import os
-import urllib.error
-import urllib.request
-
-from tqdm import tqdm
 
 from datasets import files, user_input
-from datasets.user_input import InputError, describe
+from datasets.download import TIMEOUT, download
+from datasets.user_input import InputError
 
 URL = "https://raw.githubusercontent.com/luserli/pruning/1416c96/datasets/carvnocar.h5"
 BLOB = "9977133048bc02b5202a71d8f61533e9e248c63f"
 OUT = "datasets/original/carvnocar.h5"
-TIMEOUT = 30  # seconds without an answer
-LARGEST = 100_000_000  # bytes; the file is far smaller, and what is larger need not be read to its end
-CHUNK = 1 << 16  # bytes
+LARGEST = 100_000_000  # bytes; the file is far smaller
 
 NEXT = """To train and prune on it at the original's step sizes:
 
@@ -38,34 +32,6 @@ NEXT = """To train and prune on it at the original's step sizes:
 
 The first cost must be 0.71261024, and the costs follow the published ones up to their first jump, at iteration 1625.
 From there on rounding decides, which differs from processor to processor: README.md says why."""
-
-
-def download(url, timeout):
-    """The content of a URL, with a progress bar. Raises InputError."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            size = answer.headers.get("Content-Length", "")
-            size = int(size) if size.isdecimal() else None
-            content = bytearray()
-            with tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar:
-                while chunk := answer.read(CHUNK):
-                    content += chunk
-                    bar.update(len(chunk))
-                    if len(content) > LARGEST:
-                        raise InputError(f"{url}: more than {LARGEST} bytes, not the expected file")
-            if size is not None and len(content) < size:
-                raise InputError(f"{url}: only {len(content)} of {size} bytes came")
-            return bytes(content)
-    except urllib.error.HTTPError as error:
-        raise InputError(f"{url}: the server answers {error.code} {error.reason}") from error
-    except TimeoutError as error:
-        raise InputError(f"{url}: no answer within {timeout} seconds") from error
-    except urllib.error.URLError as error:  # its reason is an OSError, or text
-        if isinstance(error.reason, TimeoutError):
-            raise InputError(f"{url}: no answer within {timeout} seconds") from error
-        raise InputError(f"{url}: {getattr(error.reason, 'strerror', None) or error.reason}") from error
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        raise InputError(f"{url}: {describe(error)}") from error
 
 
 def git_blob_id(content):
@@ -84,7 +50,7 @@ def main(argv=None):
     folder = os.path.dirname(options.out) or "."
     files.check_folder(folder)
 
-    content = download(options.url, options.timeout)
+    content = download(options.url, options.timeout, LARGEST)
     if git_blob_id(content) != BLOB:
         raise InputError(f"{options.url}: not the expected file: its git blob id is {git_blob_id(content)}, "
                          f"not {BLOB}")

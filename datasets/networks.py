@@ -14,12 +14,13 @@ VECTORS = {"layers": "<i8", "connections": "|u1", "weights": "<f4", "biases": "<
 MAX_LAYERS = 1000  # of an exported network: one that has a few bytes a layer would be mostly Python's objects
 
 
-def load_parameters(path, n_x):
+def load_parameters(path, n_x, outputs=1):
     """Read a network that `save_parameters` or `export_parameters` wrote.
 
     Returns a dict `W1, b1, ..., WL, bL` of float64 arrays.
 
-    n_x : the number of inputs that the data has; the network must have as many. Raises InputError.
+    n_x, outputs : the numbers of inputs and outputs that the data has; the network must have as many
+    Raises InputError.
     """
     with open_file(path) as file:
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
@@ -41,8 +42,10 @@ def load_parameters(path, n_x):
         if parameters[f"b{l}"].shape != (rows, 1):
             raise InputError(f"{path}: b{l} has shape {parameters[f'b{l}'].shape}, not {(rows, 1)}")
         size = rows
-    if not parameters or size != 1:
-        raise InputError(f"{path}: not a network W1, b1, ..., WL, bL with one output")
+    if not parameters:
+        raise InputError(f"{path}: not a network W1, b1, ..., WL, bL")
+    if size != outputs:
+        raise InputError(f"{path}: is a network with {size} outputs; {outputs} must be")
     return parameters
 
 

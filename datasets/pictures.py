@@ -21,7 +21,10 @@ LARGEST_LABELS_CSV = 10**7  # bytes
 
 
 class Data(NamedTuple):
-    """A data set: X of shape (n_x, m), pixels from 0 to 1, and Y of shape (1, m), 1 = car, 0 = no car; all float64."""
+    """A data set: X of shape (n_x, m), pixels from 0 to 1, and Y of shape (1, m), 1 = car, 0 = no car; all float64.
+
+    Or X of uint8, from 0 to 255, for `nn_functions.minibatch_descent`.
+    """
 
     X_train: np.ndarray
     Y_train: np.ndarray
@@ -31,8 +34,10 @@ class Data(NamedTuple):
 
 # --------------------------------------------------------------------------------------------------- data sets
 
-def load_data(path):
+def load_data(path, scale=True):
     """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError.
+
+    scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
 
     Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; a line tells which of the two was
     assumed. Labels stored as (m,), (m, 1) or (1, m) are all read.
@@ -51,6 +56,8 @@ def load_data(path):
         print(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {max_pixel}")
     if Y_train.min() == Y_train.max():
         print(f"warning: {path}: every label in y_train is {Y_train.min():.0f}", file=sys.stderr)
+    if train.dtype == np.uint8 and not scale:
+        return Data(_as_columns(train), Y_train, _as_columns(test), Y_test)
     return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test)
 
 
@@ -65,7 +72,12 @@ def scale_pictures(pictures, max_pixel=255):
 
     X is float64, whatever the pictures are.
     """
-    return np.divide(pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T, max_pixel, dtype=float)
+    return np.divide(_as_columns(pictures), max_pixel, dtype=float)
+
+
+def _as_columns(pictures):
+    """Pictures, (m, height, width, 3), as columns, (n_x, m): the same memory."""
+    return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T
 
 
 def _stored_pictures(file, part):

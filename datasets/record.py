@@ -59,8 +59,8 @@ def load_record(out, new):
         raise InputError(f"{path}: cannot resume, it is not a record that pruning.py wrote")
     if len(_digests(record)) != len(lists[0]):
         raise InputError(f"{path}: cannot resume, it does not have the SHA-256 of its networks")
-    differing = [name.replace("_", " ") for name, value in new["run"].items()
-                 if not isinstance(run.get(name), (str, int, float)) or run[name] != value]
+    differing = [str(name).replace("_", " ") for name in {**new["run"], **run}
+                 if not isinstance(run.get(name), (str, int, float)) or run[name] != new["run"].get(name)]
     if differing:
         raise InputError(f"{path}: cannot resume, it was made with other {', '.join(differing)}")
     return record
@@ -111,18 +111,18 @@ def pruned_network(path):
     return path
 
 
-def load_last_network(out, record, n_x, gram, iterations, l1):
+def load_last_network(out, record, n_x, iterations, gram=None, l1=0, **_):
     """The network after the last recorded step. Raises InputError.
 
-    gram : the `nn_functions.GramMatrices` that the run goes on with. An uninterrupted run updates them from step to
-        step, which rounds differently from computing them anew. So they are updated once more for the masks of all
-        steps, and the rest of the run gives the same bits.
+    gram : the `nn_functions.GramMatrices` that the run goes on with, if it has them. An uninterrupted run updates them
+        from step to step, which rounds differently from computing them anew. So they are updated once more for the
+        masks of all steps, and the rest of the run gives the same bits.
     iterations, l1 : those of each retraining
     """
     for step in range(1, len(record["degree"]) + 1):
         parameters = load_parameters(find_network(out, record, step), n_x)
         mask = parameters["W1"] != 0
-        if nn.cheaper_method(gram, len(mask), mask, iterations, l1) == "gram":
+        if gram and nn.cheaper_method(gram, len(mask), mask, iterations, l1) == "gram":
             gram.update_mask(mask)
     return parameters
 

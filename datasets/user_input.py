@@ -145,6 +145,11 @@ def probability(text):
     return _option(float, text, lambda value: 0 < value < 1, "a number between 0 and 1")
 
 
+def fraction(text):
+    """The type of an option such as momentum, at which 1 would never forget."""
+    return _option(float, text, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+
+
 def seed(text):
     """The type of an option that seeds numpy.random.RandomState."""
     return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")
@@ -176,10 +181,17 @@ def add_descent_options(parser, learning_rate, iterations, what):
                         help="penalty on large weights (section 3.1), slow: this factor times the sum of magnitudes")
     parser.add_argument("--l2", type=nonnegative_number, default=0.0, metavar="FACTOR",
                         help="penalty on large weights (section 3.1): half this factor times the sum of squares")
+    parser.add_argument("--batch", type=positive_integer, metavar="N",
+                        help="stochastic gradient descent, with N pictures at an iteration, for data sets that are too "
+                             "large for all at once (default: all)")
+    parser.add_argument("--momentum", type=fraction, default=0.0, metavar="SHARE",
+                        help="with --batch: the share of the last update that is added to the next")
 
 
 def check_descent_options(parser, options):
-    """Refuse an --l2 for which a step would change the sign of the weights."""
+    """Refuse options that do not go together: such as an --l2 for which a step would change the sign of the weights."""
+    if options.momentum and not options.batch:
+        parser.error("--momentum goes with --batch only")
     if options.learning_rate * options.l2 >= 1:
         parser.error(f"--l2 {options.l2:g} is too large for --learning-rate {options.learning_rate:g}: "
                      "their product must be below 1")

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 import nn_functions as nn
+import prun_mask
 from datasets.networks import export_parameters, exported_size, load_parameters, save_parameters
 from datasets.user_input import InputError
 
+from .conftest import fail
+
 
 @pytest.mark.parametrize("change, what", [
-    ({"W2": None}, "one output"), ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"),
+    ({"W2": None}, "outputs; 1 must be"), ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"),
     ({"b1": None}, "b1 is missing"), ({"W1": np.ones((5, 9))}, "W1 has shape (5, 9)"),
     ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
     ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
-    ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "one output"),
+    ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "outputs; 1 must be"),
     ({"W1": np.ones((5, 12), complex)}, "real"),
     ({"W1": np.ones((5, 12), bool)}, "real"), ({"W1": np.full((5, 12), np.longdouble("1e4000"))}, "W1 holds NaN, inf"),
 ])
@@ -160,3 +163,29 @@ def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
                         weights=np.zeros(0, np.float32), biases=np.zeros(9))
     with pytest.raises(InputError, match="is compressed"):
         load_parameters(tmp_path / "bomb.npz", 10**8)
+
+
+def test_networks_of_k_outputs_are_saved_loaded_exported_and_compacted(tmp_path):
+    random = np.random.RandomState(1)
+    parameters = nn.initialize_parameters((12, 6, 5, 3), 1, "he")
+    parameters["W1"][:, :4] = parameters["W2"][:, 2] = 0
+    save_parameters(tmp_path / "a.npy", parameters, [])
+    export_parameters(tmp_path / "a.npz", parameters)
+    X = random.rand(12, 20)
+    for name, tolerance in (("a.npy", 0), ("a.npz", 1e-6)):
+        loaded = load_parameters(tmp_path / name, 12, 3)
+        assert np.allclose(nn.predict(X, loaded), nn.predict(X, parameters), rtol=0, atol=tolerance)
+        with pytest.raises(InputError, match=f"{name}: is a network with 3 outputs; 1 must be"):
+            load_parameters(tmp_path / name, 12)
+    pixels, small = prun_mask.compact(parameters)
+    assert nn.layer_sizes(small) == [8, 5, 5, 3]
+    assert np.allclose(nn.predict(X[pixels], small), nn.predict(X, parameters), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("script, option", [("pruning.py", "--parameters"), ("nn_test.py", "--parameters"),
+                                            ("prun_parameters.py", "--parameters"), ("prun_parameters.py", "--pruned"),
+                                            ("nn_main.py", "--start")])
+def test_scripts_for_photos_refuse_a_network_of_k_outputs(script, option, tmp_path):
+    save_parameters(tmp_path / "a.npy", nn.initialize_parameters((10800, 4, 10), 1), [])
+    line = fail(script, option, tmp_path / "a.npy", "--figures", tmp_path / "f")
+    assert line == f"{script}: {tmp_path / 'a.npy'}: is a network with 10 outputs; 1 must be"

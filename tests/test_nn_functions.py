@@ -79,7 +79,8 @@ def test_predict_is_the_formula_unit_by_unit():
 def test_cost_is_the_original_formula_and_finite_at_the_ends():
     AL = np.array([[0.2, 0.7], [0.4, 0.1]])
     expected = [-(np.log(0.2) + np.log(1 - 0.7 + 1e-5)) / 2, -(np.log(0.4) + np.log(1 - 0.1 + 1e-5)) / 2]
-    assert np.array_equal(nn.compute_cost(AL, np.array([[1, 0]])), expected)
+    assert np.array_equal(nn.compute_cost(AL[:, None], np.array([[1, 0]])), expected)
+    assert nn.compute_cost(AL[:1], np.array([[1, 0]])) == expected[0]
     assert nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[0, 1]])) == pytest.approx(-np.log(1 + 1e-5) / 2, rel=1e-9)
     assert nn.compute_cost(np.array([[1e-300]]), np.array([[1]])) == -np.log(1e-300)
     assert np.isfinite(nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[1, 0]])))
@@ -261,3 +262,157 @@ def test_the_method_with_fewer_multiply_adds_is_chosen():
 
 def test_accuracy_counts_a_half_as_no_car():
     assert nn.accuracy(np.array([[0.5, 0.51, 0.2, 0.9]]), np.array([[0, 1, 1, 0]])) == 50
+
+
+# ------------------------------------------------------------------------------------------- K outputs, mini-batches
+
+def small_classifier(m=7, seed=3, sizes=(12, 6, 5, 3)):
+    """Random pictures, one-hot labels, and a network of K outputs in which every hidden layer has units that are on."""
+    X, _, parameters = small_network(m, seed, sizes)
+    return X, np.eye(sizes[-1])[np.arange(m) % sizes[-1]].T, parameters
+
+
+def test_softmax_and_cross_entropy_are_the_formulas():
+    X, Y, parameters = small_classifier()
+    A = X
+    for l in (1, 2, 3):
+        Z = parameters[f"W{l}"] @ A + parameters[f"b{l}"]
+        A = np.maximum(Z, 0) if l < 3 else np.exp(Z) / np.exp(Z).sum(axis=0)
+    AL = nn.predict(X, parameters)
+    assert AL.shape == (3, 7) and np.allclose(AL, A, rtol=1e-12)
+    chosen = AL[Y == 1]
+    assert nn.compute_cost(AL, Y) == pytest.approx(-np.log(A.T[Y.T == 1]).mean(), rel=1e-12) and chosen.size == 7
+    assert nn.accuracy(AL, Y) == 100 * np.mean([AL[:, k].argmax() == Y[:, k].argmax() for k in range(7)])
+    assert nn.softmax(np.array([[1000.0], [999.0]]))[:, 0] == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.e)])
+    assert np.isfinite(nn.compute_cost(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]])))
+
+
+@pytest.mark.parametrize("settings", [{}, {"l2": 0.3}, {"l1": 0.1}, {"dropout": (0.4, 0.2)},
+                                      {"l2": 0.2, "dropout": 0.3}])
+@pytest.mark.parametrize("masked", [False, True])
+def test_minibatch_gradient_matches_finite_differences(settings, masked):
+    """One step of the gradient's own length, with all pictures and a fixed draw of dropout."""
+    X, Y, parameters = small_classifier()
+    masks = random_masks(parameters, 0.7) if masked else {}
+    parameters = prun_mask.apply_masks(parameters, masks)
+
+    def descend(start, rate):
+        return nn.minibatch_descent(X, Y, start, rate, 1, masks, batch=7, seed=4, **settings)
+
+    after, _ = descend(parameters, 1)
+    step = 1e-6
+    for name, value in parameters.items():
+        assert np.any(value != after[name]), name
+        for index in np.ndindex(value.shape):
+            kept = value[index]
+            value[index] = kept + step
+            above = descend(parameters, 1e-9)[1][0]
+            value[index] = kept - step
+            below = descend(parameters, 1e-9)[1][0]
+            value[index] = kept
+            expected = 0 if name in masks and not masks[name][index] else (above - below) / (2 * step)
+            assert kept - after[name][index] == pytest.approx(expected, abs=1e-7), (name, index)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("masked", [False, True])
+def test_minibatches_of_all_pictures_are_the_full_batch_descent(outputs, masked):
+    X, Y, parameters = small_network() if outputs == 1 else small_classifier()
+    masks = random_masks(parameters, 0.2) if masked else {}
+    parameters = prun_mask.apply_masks(parameters, masks)
+    once, costs = nn.gradient_descent(X, Y, parameters, 0.05, 150, masks, l1=0.01, l2=0.1)
+    again, other = nn.minibatch_descent(X, Y, parameters, 0.05, 150, masks, batch=7, l1=0.01, l2=0.1)
+    assert np.allclose(costs, other, rtol=0, atol=1e-12) and costs[-1] < costs[0]
+    assert all(np.allclose(once[name], again[name], rtol=0, atol=1e-12) for name in once)
+
+
+def written_out(X, Y, parameters, rates, batch, momentum, l2, seed):
+    """Mini-batch descent as one would write it on a blackboard."""
+    p = {name: value.copy() for name, value in parameters.items()}
+    V = {name: np.zeros_like(value) for name, value in p.items()}
+    random, order = np.random.default_rng(seed), []
+    for rate in rates:
+        if not order:
+            shuffled = random.permutation(X.shape[1])
+            order = [shuffled[i:i + batch] for i in range(0, X.shape[1], batch)]
+        drawn = order.pop(0)
+        A = [X[:, drawn]]
+        for l in (1, 2, 3):
+            Z = p[f"W{l}"] @ A[-1] + p[f"b{l}"]
+            A.append(np.maximum(Z, 0) if l < 3 else np.exp(Z) / np.exp(Z).sum(axis=0))
+        dZ = (A[3] - Y[:, drawn]) / len(drawn)
+        gradients = {}
+        for l in (3, 2, 1):
+            gradients[f"W{l}"] = dZ @ A[l - 1].T + l2 * p[f"W{l}"]
+            gradients[f"b{l}"] = dZ.sum(axis=1, keepdims=True)
+            dZ = (p[f"W{l}"].T @ dZ) * (A[l - 1] > 0)
+        for name in p:
+            V[name] = momentum * V[name] - rate * gradients[name]
+            p[name] = p[name] + V[name]
+    return p
+
+
+def test_minibatch_descent_is_the_blackboards():
+    X, Y, parameters = small_classifier(m=11)
+    rates = nn.half_cosine(0.1, 20)
+    trained, costs = nn.minibatch_descent(X, Y, parameters, rates, 20, batch=4, momentum=0.9, l2=0.01, seed=6)
+    expected = written_out(X, Y, parameters, rates, 4, 0.9, 0.01, 6)
+    assert all(np.allclose(trained[name], expected[name], rtol=0, atol=1e-12) for name in expected)
+    assert rates[0] == 0.1 and rates[10] == pytest.approx(0.05) and 0 < rates[-1] < 0.001 and costs.shape == (20,)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_masked_minibatches_leave_what_is_pruned_and_train_the_rest(share):
+    """Below a quarter they are updated by their indices, above by a mask; pixels without any are left out."""
+    X, Y, parameters = small_classifier(m=40, sizes=(30, 12, 8, 3))
+    masks = {name: mask for name, mask in random_masks(parameters, share).items()}
+    masks["W1"][:, :10] = False
+    parameters = prun_mask.apply_masks(parameters, masks)
+    trained, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 30, masks, batch=7, momentum=0.5, l2=0.01)
+    one_step_at_a_time = parameters
+    for name, mask in masks.items():
+        assert (trained[name][~mask] == 0).all() and not np.array_equal(trained[name], parameters[name])
+    # Without momentum each iteration is a full-batch one of its own pictures.
+    order = np.random.default_rng(1).permutation(40)
+    trained, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 4, masks, batch=10, l2=0.01, seed=1)
+    for i in range(4):
+        drawn = order[10 * i:10 * i + 10]
+        one_step_at_a_time, _ = nn.gradient_descent(X[:, drawn], Y[:, drawn], one_step_at_a_time, 0.05, 1, masks,
+                                                    l2=0.01, method="textbook")
+    assert all(np.allclose(trained[name], one_step_at_a_time[name], rtol=0, atol=1e-12) for name in trained)
+
+
+def test_minibatches_of_uint8_pictures_in_float32():
+    X, Y, parameters = small_classifier(m=30)
+    pictures = np.round(X * 255).astype(np.uint8)
+    parameters = {name: value.astype(np.float32) for name, value in parameters.items()}
+    settings = {"batch": 8, "momentum": 0.9, "l2": 0.001, "dropout": 0.2, "seed": 2}
+    trained, _ = nn.minibatch_descent(pictures, Y, parameters, 0.05, 12, **settings)
+    assert {value.dtype for value in trained.values()} == {np.dtype(np.float32)}
+    same, _ = nn.minibatch_descent(pictures / np.float32(255), Y, parameters, 0.05, 12, **settings)
+    assert all(np.array_equal(trained[name], same[name]) for name in same)
+    other, _ = nn.minibatch_descent(pictures, Y, parameters, 0.05, 12, **{**settings, "seed": 3})
+    assert not np.array_equal(trained["W1"], other["W1"])
+    assert np.array_equal(nn.predict(pictures, trained), nn.predict(pictures / np.float32(255), trained))
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    layers = nn.augmented_layers(nn.initialize_parameters((5, 200, 100, 1), 1, "he"))
+    kept = nn.draw_dropout([0.5, 0.2], layers, 1000, np.random.default_rng(1))
+    assert [array.shape for array in kept] == [(200, 1000), (100, 1000)]
+    for array, rate in zip(kept, (0.5, 0.2)):
+        assert (array == 0).mean() == pytest.approx(rate, abs=0.01) and set(np.unique(array)) == {0, 1 / (1 - rate)}
+        assert array.mean() == pytest.approx(1, abs=0.01)
+
+
+def test_dropout_falls_with_the_square_root_of_the_connections_that_are_left():
+    parameters = nn.initialize_parameters((10, 8, 4, 1), 1)
+    masks = {"W1": np.arange(80).reshape(8, 10) < 20, "W2": np.ones((4, 8), bool)}
+    assert nn.dropout_rates(0.4, parameters, masks) == pytest.approx([0.2, 0.4])
+    assert nn.dropout_rates((0.4, 0.1), parameters, {}) == pytest.approx([0.4, 0.1])
+
+
+def test_minibatch_numbers_that_go_bad_stop_it():
+    X, Y, parameters = small_classifier()
+    with pytest.raises(FloatingPointError, match="the cost is nan at iteration"):
+        nn.minibatch_descent(X, Y, parameters, 1e200, 250, batch=3)

@@ -77,6 +77,25 @@ def test_start_trains_on(trained, tmp_path):
     assert "not a .npy file" in fail(*command, "--start", trained / "small.h5")
 
 
+def test_batch_is_minibatch_descent_of_the_pictures_as_they_are(small_data, tmp_path):
+    succeed("nn_main.py", "--data", small_data, "--batch", 6, "--momentum", 0.5, "--l2", 0.01, "--iterations", 30,
+            "--out", tmp_path, "--figures", tmp_path)
+    data = load_data(small_data, scale=False)
+    assert data.X_train.dtype == data.X_test.dtype == np.uint8 and data.X_train.shape == (144, 20)
+    assert np.array_equal(data.X_train / 255, load_data(small_data).X_train)
+    start = nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1)
+    expected, costs = nn.minibatch_descent(data.X_train, data.Y_train, start, 0.0035, 30, batch=6, momentum=0.5,
+                                           l2=0.01)
+    saved = load_dict(tmp_path / "parameters.npy")
+    assert all(np.array_equal(saved[name], value) for name, value in expected.items())
+    assert np.array_equal(saved["costs"], costs) and saved["W1"].dtype == np.float64
+
+
+def test_momentum_goes_with_batch():
+    assert fail("nn_main.py", "--momentum", 0.5) == "nn_main.py: --momentum goes with --batch only"
+    assert "'1' is not a number from 0 to below 1" in fail("nn_main.py", "--batch", 5, "--momentum", 1)
+
+
 def constant_network(b1=1.0, b2=0.0):
     """A network of 144 inputs that gives every picture the same probability."""
     return {"W1": np.full((2, 144), 1e-9), "b1": np.full((2, 1), b1), "W2": np.full((1, 2), 1e-9),

@@ -186,3 +186,29 @@ def test_example_shows_what_it_says():
     limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next\nthreshold, ",
                                                                                  "smallest weight, "))
     assert limit < smallest  # and a tenth none
+
+
+def test_the_largest_are_kept_and_what_was_pruned_stays_pruned():
+    W = np.array([[0.5, -2, 0], [1, 0, -0.1]])
+    assert prun_mask.mask_of_largest(W, 2).tolist() == [[False, True, False], [True, False, False]]
+    assert prun_mask.mask_of_largest(W, 6).tolist() == (W != 0).tolist()
+    assert prun_mask.mask_of_largest(W, 5).tolist() == (W != 0).tolist()
+
+
+def test_dead_neurons_lose_their_connections():
+    """Unit 0 of layer 1 has no input; unit 1 of layer 2 no output, and then unit 2 of layer 1 has none either."""
+    masks = {"W1": np.array([[0, 0], [1, 0], [0, 1]], bool), "W2": np.array([[1, 1, 0], [0, 0, 1]], bool),
+             "W3": np.array([[1, 0]], bool)}
+    alive = prun_mask.without_dead_neurons(masks)
+    assert {name: mask.astype(int).tolist() for name, mask in alive.items()} == {
+        "W1": [[0, 0], [1, 0], [0, 0]], "W2": [[0, 1, 0], [0, 0, 0]], "W3": [[1, 0]]}
+    assert masks["W2"][0, 0]  # the given ones are left as they were
+
+
+def test_without_dead_neurons_is_what_compact_finds():
+    random, parameters = np.random.RandomState(3), nn.initialize_parameters((20, 9, 8, 3), 1)
+    for name in ("W1", "W2", "W3"):
+        parameters[name] *= random.rand(*parameters[name].shape) < 0.12
+    alive = prun_mask.without_dead_neurons({name: parameters[name] != 0 for name in ("W1", "W2", "W3")})
+    _, small = prun_mask.compact(parameters)
+    assert [int(alive[f"W{l}"].sum()) for l in (1, 2, 3)] == [np.count_nonzero(small[f"W{l}"]) for l in (1, 2, 3)]

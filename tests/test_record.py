@@ -59,7 +59,8 @@ def test_a_resumed_run_carries_the_gram_matrices_to_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--criterion", "global", "--delta", 3], ["--l2", 0.01], ["--l1", 0.001],
-                                     ["--criterion", "std", "--quality", 0.3, "--delta", 0.2]])
+                                     ["--criterion", "std", "--quality", 0.3, "--delta", 0.2],
+                                     ["--batch", 8, "--momentum", 0.9]])
 def test_resume_goes_on_to_the_same_bytes(job, tmp_path, options):
     command, out = job
     succeed(*command, *options, "--steps", 4)
@@ -120,6 +121,13 @@ def test_resume_refuses_another_run_and_says_what_differs(three_steps, tmp_path)
         line = fail(*command, "--resume", *options)
         assert line == f"pruning.py: {out}/degree_costs.npy: cannot resume, it was made with other {what}"
         assert contents(out) == before
+
+
+def test_a_run_with_batches_does_not_resume_without(job):
+    command, out = job
+    succeed(*command, "--steps", 2, "--batch", 8)
+    line = fail(*command, "--steps", 3, "--resume")
+    assert line == f"pruning.py: {out}/degree_costs.npy: cannot resume, it was made with other batch, momentum"
 
 
 def test_resume_of_a_run_that_is_done_changes_nothing(three_steps):
