@@ -507,7 +507,7 @@ def draw_dropout(rates, layers, m, random):
 
 @np.errstate(all="ignore")  # numbers that go bad are found below
 def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l1=0, l2=0,
-                      dropout=0, seed=1, progress=None):
+                      dropout=0, adjust_dropout=True, seed=1, progress=None):
     """Stochastic gradient descent: forward, cost, backward, update, with a few pictures at a time.
 
     Every picture is used once in an epoch, ceil(m / batch) iterations; the order is drawn anew for every epoch.
@@ -518,7 +518,8 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     batch : the number of pictures in an iteration
     momentum : of the velocity V <- momentum V - learning_rate dW, W <- W + V
     l1, l2 : the factors of regularisation, of the weights of all layers (see `penalty`) and not of the biases
-    dropout : the share of units of the hidden layers that is left out in an iteration, see `dropout_rates`
+    dropout : the share of the hidden layers' units that is left out in an iteration, a number or one for each layer
+    adjust_dropout : whether the masks reduce it, see `dropout_rates`
     seed : of the order of the pictures, and of dropout
     progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
     Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
@@ -527,7 +528,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     """
     masks, random, dtype = masks or {}, np.random.default_rng(seed), parameters["W1"].dtype
     m, rates = X.shape[1], np.broadcast_to(learning_rate, iterations).tolist()
-    dropped = dropout_rates(dropout, parameters, masks)
+    dropped = dropout_rates(dropout, parameters, masks if adjust_dropout else {})
     chosen, part, masks = _connected(parameters, masks)
     pixels = np.ascontiguousarray(X.T if chosen[0].all() else X.T[:, chosen[0]])  # a picture a row, to draw them
     labels = np.ascontiguousarray(Y.T, dtype)

@@ -1,0 +1,230 @@
+"""LeNet-300-100 on MNIST, the first row of the paper's Table 1; and how far the paper's method gets if done patiently.
+
+The network is trained, pruned in many small steps and retrained after each (sections 3 and 3.4), with L2 and dropout
+(sections 3.1 and 3.2). The last layer is pruned less than the others, as in the paper. For comparison the trained
+network is also pruned at once to some of the same sizes (one-shot), and retrained once. Draws the error against the
+ratio, figure/lenet.png, and the pattern of the connections that are left, figure/lenet_pattern.png; writes the first
+seed's network at the furthest point without loss to datasets/lenet.npz. Needs the digits (`python -m
+datasets.fetch_mnist`), and about ten minutes on 2 cores.
+
+All settings were chosen on the last 10,000 training digits, held out (--held-out 10000). The test digits were looked
+at in the end only.
+"""
+
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
+import functools
+import itertools
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+import nn_functions as nn
+import prun_mask
+import prun_parameters
+import pruning
+from datasets import files, mnist, networks, user_input
+from figure import digits, drawing, studies
+
+DROPOUT = (0.25, 0.1)  # in the two hidden layers of the unpruned network
+LAYER_FACTORS = (0.8, 2.4, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
+EXPORT = "datasets/lenet.npz"
+
+
+class Stage(NamedTuple):
+    """How the network is trained, or retrained after each of several steps of pruning."""
+
+    shares: tuple  # of the connections that the steps keep, before LAYER_FACTORS; training has none
+    epochs: int
+    learning_rate: float  # falls to 0 along half a cosine in every training and retraining
+    batch: int
+    l2: float
+
+
+TRAINING = Stage((), 20, 0.1, 128, 3e-4)
+RETRAINING = (Stage((0.5, 0.25), 6, 0.2, 128, 3e-4),
+              Stage((0.12, 0.085, 0.0723, 0.0614), 8, 0.2, 64, 3e-4),
+              Stage((0.0522, 0.0444, 0.0377, 0.0321, 0.0273, 0.0232), 8, 0.2, 64, 2e-4),
+              Stage((0.0197, 0.0167, 0.0142, 0.0121, 0.0103, 0.0084, 0.0069, 0.0057, 0.0046, 0.0038, 0.0031),
+                    10, 0.2, 64, 2e-4))
+ONE_SHOT = Stage((0.12, 0.0614, 0.0321, 0.0197, 0.0103), 8, 0.2, 64, 3e-4)
+
+PAPER = {"the paper, unpruned": (1, 1.64), "the paper, pruned": (12, 1.59)}  # ratio, and error in percent: Table 1
+PAPER_LAYERS = "the paper (Table 2) keeps 8 % of layer 1, 9 % of layer 2, 26 % of layer 3, and needs 8, 4, 17 % of FLOP"
+# As collected by the authors of the last, arXiv 1701.05369.
+LATER = {"soft weight-sharing": (23, 1.94), "dynamic network surgery": (56, 1.99),
+         "sparse variational dropout": (68, 1.92)}
+
+
+class Run(NamedTuple):
+    """What the run of a seed gives."""
+
+    iterative: list  # of `digits.Point`, the first of the unpruned network
+    one_shot: list  # of `digits.Point`
+    parameters: list  # of the networks of `iterative`
+
+
+def masks_of_share(parameters, share):
+    """The masks that keep a share of the connections, by LAYER_FACTORS, and no dead neurons; strongest first."""
+    masks = {}
+    for l, factor in enumerate(LAYER_FACTORS, start=1):
+        W = parameters[f"W{l}"]
+        masks[f"W{l}"] = prun_mask.mask_of_largest(W, max(1, round(min(1, factor * share) * W.size)))
+    return prun_mask.without_dead_neurons(masks)
+
+
+def settings_of(stage, m):
+    """The arguments of `nn_functions.minibatch_descent` in a stage, but for the data; m : the number of pictures."""
+    iterations = stage.epochs * -(-m // stage.batch)
+    return {"learning_rate": nn.half_cosine(stage.learning_rate, iterations), "iterations": iterations,
+            "batch": stage.batch, "l2": stage.l2, "momentum": digits.MOMENTUM, "dropout": DROPOUT}
+
+
+def steps_of(data, parameters, stage, seed):
+    """Prune and retrain once for each share of a stage. Returns the parameters after each step."""
+
+    def masks_of(step, parameters):
+        return masks_of_share(parameters, stage.shares[step - 1])
+
+    steps = pruning.prune_iteratively(data, parameters, masks_of, descent=nn.minibatch_descent, seed=seed,
+                                      **settings_of(stage, data.X_train.shape[1]))
+    return [step.parameters for step in itertools.islice(steps, len(stage.shares))]
+
+
+def run(folder, held_out, training, retraining, one_shot, seed):
+    """Train, prune and retrain in float32. Returns a `Run`."""
+    data = mnist.load_mnist(folder, held_out)
+    trained, _ = nn.minibatch_descent(data.X_train, data.Y_train, digits.new_parameters(seed), seed=seed,
+                                      **settings_of(training, data.X_train.shape[1]))
+    iterative = [trained]
+    for stage in retraining:
+        iterative += steps_of(data, iterative[-1], stage, seed)
+    at_once = [parameters for share in one_shot.shares
+               for parameters in steps_of(data, trained, one_shot._replace(shares=(share,)), seed)]
+    return Run([digits.measure(data, parameters) for parameters in iterative],
+               [digits.measure(data, parameters) for parameters in at_once], iterative)
+
+
+# --------------------------------------------------------------------------------------------------------- results
+
+def medians(points_of_seeds):
+    """The median ratio and error at each point; points_of_seeds : for each seed a list of `digits.Point`."""
+    return [(np.median([digits.ratio(point) for point in points]), np.median([point.error for point in points]))
+            for points in zip(*points_of_seeds)]
+
+
+def furthest_without_loss(points):
+    """The index of the last point whose error is not above that of the first, the unpruned network's."""
+    return max(i for i, point in enumerate(points) if point.error <= points[0].error)
+
+
+def print_points(title, points_of_seeds):
+    """Print a row for each step: median ratio, connections left, and the errors' median and range."""
+    print(f"\n| {title}: ratio | connections left | test error, median (range) |")
+    print("| ---: | ---: | ---: |")
+    for points in zip(*points_of_seeds):
+        left = np.median([sum(point.left) for point in points])
+        print(f"| {np.median([digits.ratio(point) for point in points]):.1f} | {left:.0f} | "
+              f"{studies.median_and_range([point.error for point in points])} |")
+
+
+def print_results(seeds, runs, X):
+    """Print the tables; runs : a `Run` for each seed; X : pictures on which activations are counted."""
+    print_points("iterative", [run.iterative for run in runs])
+    print_points("one-shot", [run.one_shot for run in runs])
+    print("\n| reported by others | ratio | test error |\n| --- | ---: | ---: |")
+    for name, (times, error) in {**PAPER, **LATER}.items():
+        print(f"| {name} | {times} | {error:.2f} % |")
+    print()
+    for seed, run in zip(seeds, runs):
+        unpruned, point = run.iterative[0], run.iterative[furthest_without_loss(run.iterative)]
+        print(f"seed {seed}: no loss up to {digits.ratio(point):.1f} times, error {point.error:.2f} % "
+              f"(unpruned {unpruned.error:.2f} %)")
+    first = runs[0]
+    near_12 = min(range(len(first.iterative)), key=lambda i: abs(digits.ratio(first.iterative[i]) - 12))
+    for at in sorted({near_12, furthest_without_loss(first.iterative)}):
+        print(f"\nseed {seeds[0]}, {digits.ratio(first.iterative[at]):.1f} times:")
+        prun_parameters.print_layer_table(prun_parameters.layer_table(first.parameters[at], X))
+    print(f"\n{PAPER_LAYERS}")
+
+
+def draw(runs, path, show=False):
+    """Draw the error against the ratio; runs : a `Run` for each seed."""
+    plt = drawing.pyplot(show)
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for kind, color, style in (("iterative", "C0", "-"), ("one_shot", "C1", "--")):
+        points_of_seeds = [getattr(run, kind) for run in runs]
+        for points in points_of_seeds:
+            axes.plot([digits.ratio(point) for point in points], [point.error for point in points], style, color=color,
+                      linewidth=0.7, alpha=0.5)
+        axes.plot(*zip(*medians(points_of_seeds)), f"o{style}", color=color, linewidth=2.2, markersize=4,
+                  label=f"{kind.replace('_', '-')}, median of {len(runs)} seeds")
+    for points, marker, color in ((PAPER, "*", "C3"), (LATER, "D", "0.35")):
+        for name, (times, error) in points.items():
+            axes.plot(times, error, marker, color=color, markersize=11 if marker == "*" else 6)
+            axes.annotate(name, (times, error), (-6, 9) if marker == "*" else (8, -3), textcoords="offset points",
+                          fontsize=8, color=color)
+    axes.set(xscale="log", xlabel="ratio: connections of the unpruned network / connections left",
+             ylabel="error on the test digits (%)", ylim=(1, 4), title="LeNet-300-100 on MNIST, pruned and retrained")
+    ticks = [1, 2, 4, 8, 12, 20, 40, 80, 150, 300]
+    axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", frameon=False)
+    drawing.save_figure(figure, path, show)
+
+
+def draw_pattern(parameters, X, path, show=False):
+    """Draw which connections of layer 1 are left, as the paper's Fig. 4, and how many each pixel has; X : pictures."""
+    plt = drawing.pyplot(show)
+    connections = parameters["W1"] != 0
+    connections = connections[connections.any(axis=1)]
+    title = f"the {np.count_nonzero(connections)} connections of layer 1 that are left, at {len(connections)} units"
+    figure = plt.figure(figsize=(10, 6.6), layout="constrained")
+    above, below = figure.subfigures(2, height_ratios=(1, 1.1))
+    axes = above.subplots()
+    axes.imshow(connections, cmap="Blues", aspect="auto", interpolation="nearest", vmax=1.3)
+    axes.set(title=title, xlabel="pixel: 28 rows of the picture, one after another", ylabel="unit of layer 1",
+             xticks=range(0, 785, 56))
+    number, mean = below.subplots(1, 2)
+    shown = number.imshow(connections.sum(axis=0).reshape(mnist.SIZE, mnist.SIZE), cmap="Blues")
+    below.colorbar(shown, ax=number, label="connections")
+    number.set_title("connections of each pixel")
+    shown = mean.imshow(nn.as_floating(X).mean(axis=1).reshape(mnist.SIZE, mnist.SIZE), cmap="Greys")
+    below.colorbar(shown, ax=mean, label="mean value of the pixel")
+    mean.set_title("the mean digit")
+    drawing.save_figure(figure, path, show)
+
+
+@user_input.exit_status
+def main(argv=None, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING, one_shot=ONE_SHOT):
+    parser = digits.make_parser(__doc__.splitlines()[0])
+    parser.add_path("--export", EXPORT, "FILE.npz", "the first seed's network at the furthest point without loss")
+    options = parser.parse_args(argv)
+    files.check_folder(options.figures)
+    data = mnist.load_mnist(options.data, options.held_out)
+
+    runs = studies.in_parallel(functools.partial(run, options.data, options.held_out, training, retraining, one_shot),
+                               list(seeds), "seeds")
+
+    print_results(seeds, runs, data.X_test)
+    best = runs[0].parameters[furthest_without_loss(runs[0].iterative)]
+    networks.export_parameters(options.export, best)
+    exported = networks.load_parameters(options.export, digits.SIZES[0], digits.SIZES[-1])
+    print(f"\nnetwork exported: {options.export}, {os.path.getsize(options.export)} bytes, error "
+          f"{digits.measure(data, exported).error:.2f} %")
+    draw(runs, f"{options.figures}/lenet.png", options.show)
+    draw_pattern(best, data.X_train, f"{options.figures}/lenet_pattern.png", options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

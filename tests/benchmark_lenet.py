@@ -1,0 +1,156 @@
+"""Does a pruned network get faster? LeNet-300-100 on a CPU: `python -m tests.benchmark_lenet`.
+
+Judges the 10,000 test digits, at once and one at a time, by the network of datasets/lenet.npz: dense, with its zeros;
+without the pixels and units that have no connections (`prun_mask.compact`); and by SciPy's sparse matrices (CSR). Then
+times an epoch of training and of retraining against PyTorch's usual loop with masks: same batches, same threads. Prints
+Markdown tables of medians. PyTorch and SciPy are left out with a line where they are not installed. All have as many
+threads as OMP_NUM_THREADS says.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+
+import numpy as np
+
+import nn_functions as nn
+import prun_mask
+from datasets import mnist
+from datasets.networks import load_parameters
+from figure import digits, lenet
+
+try:
+    import scipy.sparse
+except ImportError:
+    scipy = None
+try:
+    import torch
+except ImportError:
+    torch = None
+
+SINGLE = 2000  # digits that are judged one at a time
+SHARES = (0.5, 0.12, 0.0323, 0.0103)  # of lenet.py, to which an epoch of retraining is timed
+
+
+# --------------------------------------------------------------------------------------------------------- judging
+
+def judges(parameters):
+    """The ways to judge digits: a dict from a name to a function of X, (784, m), that returns the outputs, (10, m)."""
+    full, (pixels, small) = digits.new_parameters(1), prun_mask.compact(parameters)
+    ways = {"unpruned": lambda X: nn.predict(X, full), "pruned, dense": lambda X: nn.predict(X, parameters),
+            "pruned, compact": lambda X: nn.predict(X[pixels], small)}
+    if scipy:
+        layers = [(scipy.sparse.csr_matrix(small[f"W{l}"]), small[f"b{l}"]) for l in (1, 2, 3)]
+
+        def sparse(X):
+            A = X[pixels]
+            for W, b in layers[:-1]:
+                A = np.maximum(W @ A + b, 0)
+            return nn.softmax(layers[-1][0] @ A + layers[-1][1])
+
+        ways["pruned, compact, CSR"] = sparse
+    return ways
+
+
+def judging_table(parameters, X, repetitions):
+    """The lines of a table: microseconds a digit, all at once and one at a time."""
+    seconds = {name: ([], []) for name in judges(parameters)}
+    for _ in range(repetitions):
+        for name, judge in judges(parameters).items():
+            for k, parts in enumerate(([X], [X[:, i:i + 1] for i in range(SINGLE)])):
+                start = time.perf_counter()
+                for part in parts:
+                    judge(part)
+                seconds[name][k].append((time.perf_counter() - start) / sum(part.shape[1] for part in parts))
+    medians = {name: [1e6 * statistics.median(values) for values in both] for name, both in seconds.items()}
+    lines = [f"| µs a digit | {X.shape[1]} at once | times faster | one at a time | times faster |",
+             "| --- | ---: | ---: | ---: | ---: |"]
+    for name, (at_once, single) in medians.items():
+        faster = [first / now for first, now in zip(medians["unpruned"], (at_once, single))]
+        lines.append(f"| {name} | {at_once:.2f} | {faster[0]:.1f} | {single:.1f} | {faster[1]:.1f} |")
+    return lines
+
+
+# -------------------------------------------------------------------------------------------------------- training
+
+def settings_of(share):
+    """The settings of lenet.py in training (share 1), or in retraining at that share: one epoch of them."""
+    stage = next((stage for stage in lenet.RETRAINING if share >= min(stage.shares)), lenet.RETRAINING[-1])
+    return (lenet.TRAINING if share == 1 else stage)._replace(epochs=1)
+
+
+def torch_epoch(data, parameters, masks, stage, dropout):
+    """An epoch of PyTorch's usual loop: linear layers, SGD with momentum and weight decay, masks after each update."""
+    modules = []
+    for l in (1, 2, 3):
+        linear = torch.nn.Linear(*reversed(parameters[f"W{l}"].shape))
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(parameters[f"W{l}"]))
+            linear.bias.copy_(torch.from_numpy(parameters[f"b{l}"][:, 0]))
+        modules += [linear, torch.nn.ReLU(), torch.nn.Dropout(dropout[l - 1])] if l < 3 else [linear]
+    network = torch.nn.Sequential(*modules)
+    weights = [module.weight for module in modules if isinstance(module, torch.nn.Linear)]
+    masks = [torch.from_numpy(masks[f"W{l}"].astype(np.float32)) for l in (1, 2, 3)] if masks else []
+    X = torch.from_numpy(np.ascontiguousarray(data.X_train.T)).float() / 255
+    y = torch.from_numpy(data.Y_train.argmax(axis=0))
+    optimizer = torch.optim.SGD(network.parameters(), lr=stage.learning_rate, momentum=digits.MOMENTUM,
+                                weight_decay=stage.l2)
+    loss = torch.nn.CrossEntropyLoss()
+    start = time.perf_counter()
+    for drawn in torch.randperm(len(y)).split(stage.batch):
+        optimizer.zero_grad()
+        loss(network(X[drawn]), y[drawn]).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for weight, mask in zip(weights, masks):
+                weight.mul_(mask)
+    return time.perf_counter() - start
+
+
+def epoch_table(data, repetitions):
+    """The lines of a table: seconds an epoch takes here, and in PyTorch."""
+    trained, _ = nn.minibatch_descent(data.X_train, data.Y_train, digits.new_parameters(1),
+                                      **lenet.settings_of(lenet.TRAINING._replace(epochs=3), data.X_train.shape[1]))
+    lines = ["| an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
+    for share in (1, *SHARES):
+        masks = {} if share == 1 else lenet.masks_of_share(trained, share)
+        parameters, stage = prun_mask.apply_masks(trained, masks), settings_of(share)
+        settings, seconds = lenet.settings_of(stage, data.X_train.shape[1]), {"here": [], "torch": []}
+        for _ in range(repetitions):
+            before = time.perf_counter()
+            nn.minibatch_descent(data.X_train, data.Y_train, parameters, masks=masks, **settings)
+            seconds["here"].append(time.perf_counter() - before)
+            if torch:
+                seconds["torch"].append(torch_epoch(data, parameters, masks, stage,
+                                                    nn.dropout_rates(lenet.DROPOUT, parameters, masks)))
+        here = statistics.median(seconds["here"])
+        other = statistics.median(seconds["torch"]) if torch else float("nan")
+        left = sum(mask.sum() for mask in masks.values())
+        title = "training" if share == 1 else f"retraining, {266200 / left:.0f} times fewer connections"
+        lines.append(f"| {title} | {stage.batch} | {here:.2f} | {other:.2f} | {other / here:.1f} |")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", default=mnist.MNIST, help="the folder of the digits")
+    parser.add_argument("--network", default=lenet.EXPORT, help="the pruned network")
+    parser.add_argument("--repetitions", type=int, default=5, help="of every measurement")
+    options = parser.parse_args()
+    data = mnist.load_mnist(options.data)
+    print(f"Medians of {options.repetitions} runs, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}; "
+          f"Python {platform.python_version()}, NumPy {np.__version__}"
+          + (f", PyTorch {torch.__version__}" if torch else "; PyTorch is not installed")
+          + (f", SciPy {scipy.__version__}." if scipy else "; SciPy is not installed."))
+    parameters = {name: value.astype(np.float32)
+                  for name, value in load_parameters(options.network, 784, 10).items()}
+    X = nn.as_floating(data.X_test, np.float32)
+    for lines in (judging_table(parameters, X, options.repetitions), epoch_table(data, options.repetitions)):
+        print("\n".join(["", *lines]))
+
+
+if __name__ == "__main__":
+    main()
