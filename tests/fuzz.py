@@ -25,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 import nn_functions as nn
+from datasets import mnist
 from datasets.networks import load_parameters
 from datasets.npy import load_dict
 from datasets.pictures import load_data, photo_labels, picture_shape, read_picture
@@ -81,6 +82,11 @@ def read_labels(path):
     assert photo_labels([f"{os.path.dirname(path)}/1.jpg"])[0] in (0, 1, None)
 
 
+def read_idx(path):
+    values = mnist.read_idx(path)
+    assert values.dtype == np.uint8 and values.size and (values.ndim == 3 or values.ndim == 1 and values.max() <= 9)
+
+
 class Kind(NamedTuple):
     """A kind of files."""
 
@@ -108,6 +114,7 @@ KINDS = [
     Kind("photos, damaged", "1.jpg", fuzz_files.damaged_photo, read_photo, lambda size: 600 * MB),
     Kind("photos, other sizes", "1.jpg", fuzz_files.resized_photo, read_photo, lambda size: 600 * MB),
     Kind("`labels.csv`", "labels.csv", fuzz_files.made_labels, read_labels, plain),
+    Kind("IDX", "train-images-idx3-ubyte", fuzz_files.made_idx, read_idx, plain),
 ]
 
 

@@ -1,6 +1,7 @@
 """The files that `fuzz.py` has read, but for `.npy`: a maker takes a random.Random and returns the bytes of a file."""
 
 import functools
+import gzip
 import io
 import struct
 import tempfile
@@ -239,3 +240,23 @@ def made_labels(random):
         rows.insert(random.choice((0, 1, len(rows))), "".join(random.choices(words, k=random.randint(0, 4))))
     content = "\n".join(rows).encode(random.choice(("utf-8", "utf-8", "utf-8", "utf-16", "utf-8-sig")), "replace")
     return damage(random, [content, content]) if random.random() < 0.3 else content
+
+
+# ------------------------------------------------------------------------------------------------------------- IDX
+
+@functools.cache
+def idx_files():
+    """Small files of MNIST's format, pictures and labels, as they are and gzipped."""
+    files = [struct.pack(">4I", 2051, 3, 28, 28) + bytes(range(256)) * 9 + bytes(48),
+             struct.pack(">2I", 2049, 5) + bytes(range(5))]
+    return files + [gzip.compress(content, mtime=0) for content in files]
+
+
+def made_idx(random):
+    """A file of MNIST's format: damaged, or whole but with any header, and some of these gzipped."""
+    if random.random() < 0.5:
+        return damage(random, idx_files())
+    sizes = [random.choice((0, 1, 2, 28, 28, 255, 2**16, 2**32 - 1)) for _ in range(random.choice((1, 3)))]
+    header = struct.pack(f">{1 + len(sizes)}I", random.choice((2049, 2051)), *sizes)
+    content = header + bytes(min(10**6, int(np.prod(sizes, dtype=float)))) + bytes(random.choice((0, 0, 0, 1)))
+    return gzip.compress(content, mtime=0) if random.random() < 0.5 else content

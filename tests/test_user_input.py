@@ -10,12 +10,13 @@ from datasets.user_input import InputError, exit_status
 
 from .conftest import ROOT, call, contents, fail, needs_posix, run, succeed
 
-SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar")
+SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar",
+           "datasets.fetch_mnist")
 
 
 def program(script):
     """The name by which a script calls itself."""
-    return "make_carvnocar.py" if script == "datasets.make_carvnocar" else script
+    return f"{script.split('.')[1]}.py" if script.startswith("datasets.") else script
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
