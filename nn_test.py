@@ -145,7 +145,7 @@ def main(argv=None):
             title += f" (car above {options.threshold:g})"
         draw_photos(paths, photos, [judged], title, f"{options.figures}/predict.png", options.show)
     for error in errors:
-        print(f"{user_input.program()}: {error}", file=sys.stderr)
+        print(f"{user_input.program()}: {user_input.one_line(error)}", file=sys.stderr)
     return 2 if errors else 0
 
 

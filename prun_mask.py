@@ -64,7 +64,8 @@ def layer_thresholds(parameters, amount, criterion="percentile", unpruned=None):
     if criterion == "global":
         all_weights = np.concatenate([np.zeros(0), *(parameters[name].ravel() for name in names)])
         return dict.fromkeys(names, threshold(all_weights, amount))
-    return {name: amount * unpruned[name].std() for name in names}
+    with np.errstate(over="ignore"):
+        return {name: amount * unpruned[name].std() for name in names}
 
 
 def emptied_layers(parameters, thresholds):

@@ -137,7 +137,8 @@ def main(argv=None):
     shape = pictures.picture_shape(options.data)
     found = pictures.find_photos([options.photos])
     if options.export:
-        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found])
+        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found,
+                                             record.record_file(options.pruned)])
     paths, photos, errors = pictures.read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
@@ -157,7 +158,7 @@ def main(argv=None):
     title = "Before pruning (first line) and after it, with the probability of a car"
     nn_test.draw_photos(paths, photos, judged, title, f"{options.figures}/prun_predict.png", options.show)
     for error in errors:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {user_input.one_line(error)}", file=sys.stderr)
     return 2 if errors else 0
 
 

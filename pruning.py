@@ -257,6 +257,7 @@ def main(argv=None):
     before = nn.evaluate(data, unpruned)
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     files.check_folder(options.figures)
+    record.refuse_as_start(options.parameters, options.out)
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
     new_run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in names})
     with record.exclusive(options.out):

@@ -78,7 +78,7 @@ def main(argv=None):
     parser = user_input.ArgumentParser("Make a data set of pictures in train/ and test/, each with car/ and nocar/.")
     parser.add_path("--pictures", PICTURES, "DIR", "folder with train/ and test/")
     parser.add_path("--out", OUT, "FILE", "the data set, HDF5")
-    parser.add_argument("--size", type=user_input.positive_integer, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"),
+    parser.add_argument("--size", type=user_input.pixels, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"),
                         help="in pixels")
     parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)

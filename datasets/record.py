@@ -140,6 +140,13 @@ def saved_steps_message(out, new):
 
 # --------------------------------------------------------------------------------------------------------- writing
 
+def refuse_as_start(parameters_file, out):
+    """Raise InputError if the network that a run starts from stands where the run's own networks are written."""
+    if os.path.dirname(os.path.realpath(parameters_file)) == os.path.realpath(f"{out}/prun_parameter"):
+        raise InputError(f"{parameters_file}: stands where this run writes its networks; "
+                         "name another folder with --out")
+
+
 @contextlib.contextmanager
 def exclusive(out):
     """Write to the folder of a run, for this process alone. Raises InputError if another one does.

@@ -70,10 +70,15 @@ def exit_status(main):
             sys.stdout.flush()
         except OSError:  # that the disk is full is said once, and not again when Python ends
             _discard_output()
-        print(f"{program()}: {message}", file=sys.stderr)
+        print(f"{program()}: {one_line(message)}", file=sys.stderr)
         return status
 
     return wrapper
+
+
+def one_line(message):
+    """A message without line breaks, which the name of a file may have."""
+    return "\\n".join(message.splitlines())
 
 
 def _prepare_streams():
@@ -111,13 +116,18 @@ class ArgumentParser(argparse.ArgumentParser):
         self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=help)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {one_line(message)}\n")
 
 
 def positive_integer(text):
     """The type of an option that counts something."""
     return _option(int, text, lambda value: 1 <= value <= LARGEST_INTEGER,
                    f"a whole number from 1 to {LARGEST_INTEGER}")
+
+
+def pixels(text):
+    """The type of the height or width of pictures; JPEG files, too, have no more."""
+    return _option(int, text, lambda value: 1 <= value <= 65500, "a whole number from 1 to 65500")
 
 
 def nonnegative_number(text):

@@ -124,6 +124,14 @@ def test_export_never_writes_over_what_the_command_reads(exported, trained, labe
     assert path.read_bytes() == before
 
 
+def test_export_never_writes_over_the_record(exported, trained):
+    options, _, _ = exported
+    path = trained / "out" / "degree_costs.npy"
+    before = path.read_bytes()
+    line = fail("prun_parameters.py", *options, "--pruned", trained / "out", "--export", path)
+    assert "is a file that this command reads" in line and path.read_bytes() == before
+
+
 def test_the_last_network_of_a_run_is_taken_by_its_folder(exported, trained):
     options, _, _ = exported
     assert succeed("prun_parameters.py", *options, "--pruned", trained / "out") == succeed(

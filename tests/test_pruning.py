@@ -10,7 +10,7 @@ import nn_functions as nn
 import prun_mask
 import pruning
 from datasets import record
-from datasets.networks import load_parameters
+from datasets.networks import load_parameters, save_parameters
 from datasets.npy import load_dict
 from datasets.pictures import load_data
 from figure import drawing
@@ -182,6 +182,13 @@ def test_a_network_whose_cost_is_not_finite_is_not_saved(pruning_command, tmp_pa
                 tmp_path / "out")
     assert line == "pruning.py: the cost of the network is nan: its weights are too large"
     assert not (tmp_path / "out").exists()
+
+
+def test_standard_deviations_that_overflow_are_no_warning(pruning_command, tmp_path):
+    parameters = load_parameters(tmp_path / "p.npy", 144)
+    save_parameters(tmp_path / "p.npy", {**parameters, "W1": parameters["W1"] * 1e300}, [])
+    succeed(*pruning_command, "--criterion", "std", "--steps", 1, "--iterations", 2, "--out", tmp_path / "out",
+            "--figures", tmp_path / "out")
 
 
 def test_the_largest_quality_empties_no_layer_and_is_no_error(pruning_command, tmp_path):

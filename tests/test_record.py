@@ -157,6 +157,14 @@ def test_resume_needs_every_network(three_steps):
     assert line.endswith(f"prun_parameters2.npy: missing; it is the network of step 2 in {out}/degree_costs.npy")
 
 
+def test_a_run_does_not_start_from_where_its_networks_are_written(three_steps):
+    command, out = three_steps
+    before, start = contents(out), out / "prun_parameter" / "prun_parameters2.npy"
+    line = fail(*command, "--parameters", start)
+    assert line.startswith(f"pruning.py: {start}: stands where this run writes its networks")
+    assert contents(out) == before
+
+
 # ---------------------------------------------------------------------------------------- a record and its networks
 
 def networks_of(out):

@@ -79,6 +79,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     ("pruning.py", ["--steps", "9" * 400], "--steps: '9999999999999999999999999999999999999999' is not"),
     ("pruning.py", ["--iterations", "9" * 5000], "--iterations"),
     ("datasets.make_carvnocar", ["--size", "3000000000", "3000000000"], "--size"),
+    ("datasets.make_carvnocar", ["--size", "1000000000", "80"], "--size: '1000000000' is not a whole number from 1 to"),
     ("pruning.py", ["--out", ""], "--out: '' is not the name of a file or a folder"),
     ("nn_main.py", ["--out", ""], "--out"), ("nn_main.py", ["--figures", ""], "--figures"),
     ("prun_parameters.py", ["--export", ""], "--export"),
@@ -194,6 +195,15 @@ def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
     out = [] if script in ("prun_parameters.py", "nn_test.py", "figure.far") else ["--out", tmp_path / "o" / "deep"]
     fail(script, *options, *out, "--figures", tmp_path / "figure")
     assert not list(tmp_path.iterdir())
+
+
+@needs_posix
+def test_a_line_break_in_a_name_stays_in_one_line(tmp_path):
+    name = str(tmp_path / "no\nsuch.jpg")
+    shown = name.replace("\n", "\\n")
+    assert fail("nn_test.py", name, "--figures", tmp_path) == f"nn_test.py: {shown}: No such file or directory"
+    assert fail("pruning.py", "--data", name).startswith(f"pruning.py: {shown}: No such file")
+    assert fail("pruning.py", name) == f"pruning.py: unrecognized arguments: {shown}"
 
 
 def test_more_units_than_memory_is_one_line(small_data, tmp_path):
