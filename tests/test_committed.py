@@ -84,7 +84,7 @@ def test_compact_of_the_original_network(original):
 
 
 def test_readme_quotes_what_the_committed_run_prints(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
     printed = succeed("prun_parameters.py", "--figures", tmp_path)
     assert printed[: printed.index("figure: ")].strip() in readme
 
