@@ -161,12 +161,15 @@ def test_ctrl_c_ends_a_study_in_one_line(seconds, tmp_path):
 # --------------------------------------------------------------------------------------------------- committed figures
 
 def test_committed_figures_of_the_studies_are_small_and_shown():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for study in WITH_FIGURE:
+    studies_page = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
+    for study in (*WITH_FIGURE, "lenet", "claims"):
         path = ROOT / "figure" / f"{study}.png"
         assert_figure(path)
         assert path.stat().st_size < 300_000
-        assert f"(figure/{study}.png)" in readme
-    assert all(f"python -m figure.{study}" in readme for study in SMALL)
-    assert set(re.findall(r"\]\((figure/\w+\.png)\)",
-                          readme)) <= {f"figure/{path.name}" for path in (ROOT / "figure").glob("*.png")}
+        assert f"({study}.png)" in studies_page
+    assert all(f"python -m figure.{study}" in studies_page for study in (*SMALL, "lenet", "claims"))
+    for page in (ROOT / "README.md", ROOT / "figure" / "README.md", ROOT / "tests" / "README.md",
+                 ROOT / "datasets" / "README.md"):
+        for link in re.findall(r"\]\(([\w/]+\.(?:png|md))", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page}: {link}"
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 230
