@@ -49,6 +49,7 @@ KEPT = 5  # bad files of each kind and outcome that are listed
 def read_dict(path):
     values = load_dict(path)
     assert type(values) is dict and all(type(key) is str for key in values)
+    del values  # or the other readers would be measured with it
     with contextlib.suppress(InputError):
         read_network(path)
     with contextlib.suppress(InputError):
