@@ -1,0 +1,186 @@
+"""The recorded run as a moving picture: what pruning leaves of layer 1, and what the network can do after each step.
+
+The committed network is pruned and retrained in the recorded steps. A frame for the unpruned network and for each step:
+above, what training added to the weights of each unit of layer 1, as a picture, in which pruned connections turn grey;
+below, cost and accuracies along the pruning degree, and some photos with the verdict: figure/pruning.gif. Some ten
+seconds. With --photo a photo of your own is judged, too; with --html the frames become a page with a slider.
+"""
+
+import sys
+
+if __name__ == "__main__":
+    if not __package__:  # run by its path: the project's modules are in the folder above
+        sys.path[0] += "/.."
+    # Ctrl-C while the modules below are imported.
+    from datasets import ctrl_c
+    ctrl_c.end_process()
+
+import io
+import itertools
+import os
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+import nn_functions as nn
+import nn_main
+import nn_test
+import prun_mask
+import pruning
+from datasets import files, networks, pictures, user_input
+from figure import drawing, studies, weights
+
+PHOTOS = "photos_demo"
+CHOSEN = ("0.jpg", "1.jpg", "12.jpg", "24.jpg", "9.jpg", "6.jpg")  # of them: four whose verdict changes, and two others
+INCHES, DPI = (8.5, 5.2), 100
+COLOURS = 256  # of the GIF
+MILLISECONDS, LAST = 350, 3000  # that a frame is shown, and the last one
+VIEWPORT = '<meta name="viewport" content="width=device-width"><style>img{max-width:100%;height:auto}</style>\n'
+
+
+class Frame(NamedTuple):
+    """What a frame shows."""
+
+    step: int
+    mask: np.ndarray  # of layer 1
+    degree: float
+    evaluation: nn.Evaluation
+    verdicts: list  # of `nn_test.Verdict`
+
+
+def make_frames(data, parameters, photos, labels, steps):
+    """Prune and retrain. Returns a `Frame` of the unpruned network, and one of each step."""
+    after = pruning.prune_iteratively(data, parameters, pruning.recorded_masks)
+    stages = [parameters, *(step.parameters for step in itertools.islice(after, steps))]
+    return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),
+                  nn_test.verdicts(photos, labels, network)) for step, network in enumerate(stages)]
+
+
+class Film:
+    """The figure of which each frame is a state."""
+
+    def __init__(self, plt, learned, shape, frames, photos):
+        self.frames = frames
+        self.learned = [weights.as_picture(row, shape)[0] for row in learned]  # where nothing is left of it, grey
+        self.figure = plt.figure(figsize=INCHES, dpi=DPI, layout="constrained")
+        above, below = self.figure.subfigures(2, height_ratios=(1, 2.3))
+        left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))
+        self.title = above.suptitle(" ", fontsize=12)
+        self.units = []
+        for r, axes in enumerate(above.subplots(1, len(learned), squeeze=False)[0]):
+            self.units.append(axes.imshow(self.picture(r, frames[0]), interpolation="nearest"))
+            axes.set(xticks=[], yticks=[])
+            axes.set_xlabel(f"unit {r + 1} of layer 1", fontsize=8)
+        self.curves = self.make_curves(left)
+        grid = right.subplots(-(-len(photos) // 2), 2, squeeze=False).ravel()
+        self.titles = []
+        for axes in grid:
+            axes.axis("off")
+        for axes, photo in zip(grid, photos):
+            axes.imshow(photo, interpolation="nearest")
+            self.titles.append(axes.set_title(" ", fontsize=9, pad=3))
+
+    def picture(self, r, frame):
+        """What training added to a unit's weights, where its connections are left; the others are grey."""
+        return np.where(frame.mask[r].reshape(self.learned[r].shape), self.learned[r], 0.5)
+
+    def make_curves(self, panel):
+        """Draw axes for the cost and the accuracies. Returns their lines, each with its place in an `Evaluation`."""
+        above, below = panel.subplots(2, sharex=True)
+        above.set(ylabel="cost", ylim=(0, 1.1 * max(frame.evaluation.cost for frame in self.frames)))
+        below.set(ylabel="accuracy (%)", xlabel="pruning degree (%)", ylim=(45, 103),
+                  xlim=(-2, max(5, self.frames[-1].degree) + 2))
+        curves = []
+        kinds = (above, "C3o-", "cost"), (below, "C0o-", "training"), (below, "C1s-", "test")
+        for k, (axes, style, name) in enumerate(kinds):
+            line, = axes.plot([], [], style, markersize=3, label=name)
+            curves.append((line, k))
+        below.legend(loc="lower left", ncols=2, frameon=False, fontsize=8)
+        for axes in (above, below):
+            axes.grid(alpha=0.3)
+        return curves
+
+    def show(self, number):
+        """Change the figure to a frame."""
+        frame = self.frames[number]
+        left = np.count_nonzero(frame.mask)
+        self.title.set_text(f"step {frame.step}: {frame.degree:.1f} % pruned, {left} connections of layer 1 are left")
+        for r, image in enumerate(self.units):
+            image.set_data(self.picture(r, frame))
+        done = self.frames[:number + 1]
+        for line, k in self.curves:
+            line.set_data([frame.degree for frame in done], [frame.evaluation[k] for frame in done])
+        for title, verdict in zip(self.titles, frame.verdicts):
+            title.set_text(verdict.text + (" (wrong)" if verdict.wrong else ""))
+            title.set_color("red" if verdict.wrong else "black")
+
+    def rendered(self, number):
+        """A frame as a Pillow picture."""
+        self.show(number)
+        self.figure.canvas.draw()
+        return Image.fromarray(np.asarray(self.figure.canvas.buffer_rgba())[..., :3])
+
+
+def save_gif(film, path):
+    """Write all frames as an animated GIF. They share their colours, so that only what changes takes bytes."""
+    rendered = [film.rendered(number) for number in range(len(film.frames))]
+    both = Image.fromarray(np.vstack([np.asarray(rendered[0]), np.asarray(rendered[-1])]))
+    palette = both.quantize(COLOURS, dither=Image.Dither.NONE)
+    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in rendered)
+    content = io.BytesIO()
+    first.save(content, "GIF", save_all=True, append_images=others, loop=0, optimize=True,
+               duration=[MILLISECONDS] * len(others) + [LAST])
+    files.write_atomically(path, lambda file: file.write(content.getbuffer()))
+    print(f"figure: {path}")
+
+
+def save_page(film, path):
+    """Write all frames as a page with a slider, Matplotlib's own (HTMLWriter)."""
+    import matplotlib
+    from matplotlib.animation import FuncAnimation
+
+    with matplotlib.rc_context({"animation.embed_limit": 20}):
+        animation = FuncAnimation(film.figure, film.show, len(film.frames), init_func=lambda: None)
+        page = animation.to_jshtml(1000 / MILLISECONDS, default_mode="once")
+    files.write_atomically(path, lambda file: file.write((VIEWPORT + page).encode()))
+    print(f"page: {path}")
+
+
+def read_photos(own, shape):
+    """The photos that are judged, and their labels; own : None, or the path of one that comes first. Raises InputError.
+    """
+    demo = user_input.default_path(PHOTOS)
+    paths = [os.path.join(demo, name) for name in CHOSEN]
+    paths = [own, *paths[:-1]] if own else paths
+    good, photos, errors = pictures.read_photos(paths, shape)
+    if errors:
+        raise user_input.InputError(errors[0])
+    return photos, pictures.photo_labels(good)
+
+
+@user_input.exit_status
+def main(argv=None, steps=pruning.STEPS):
+    parser = studies.make_parser(__doc__.splitlines()[0], "parameters")
+    parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
+    parser.add_argument("--photo", type=user_input.path, metavar="FILE", help="a photo of your own to judge")
+    parser.add_argument("--html", type=user_input.path, metavar="FILE", help="write a page with a slider, too")
+    options = parser.parse_args(argv)
+    files.check_folder(options.figures)
+    data, shape = pictures.load_data(options.data), pictures.picture_shape(options.data)
+    parameters = networks.load_parameters(options.parameters, len(data.X_train))
+    photos, labels = read_photos(options.photo, shape)
+
+    frames = make_frames(data, parameters, photos, labels, steps)
+    start = nn.initialize_parameters(nn.layer_sizes(parameters), options.seed)
+    film = Film(drawing.pyplot(options.show), parameters["W1"] - start["W1"], shape, frames, photos)
+    save_gif(film, f"{options.figures}/pruning.gif")
+    if options.html:
+        save_page(film, options.html)
+    if options.show:
+        drawing.pyplot(True).show()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
