@@ -29,7 +29,7 @@ import nn_test
 import prun_mask
 import pruning
 from datasets import files, networks, pictures, user_input
-from figure import drawing, studies, weights
+from figure import drawing, studies
 
 PHOTOS = "photos_demo"
 CHOSEN = ("0.jpg", "1.jpg", "12.jpg", "24.jpg", "9.jpg", "6.jpg")  # of them: four whose verdict changes, and two others
@@ -62,7 +62,7 @@ class Film:
 
     def __init__(self, plt, learned, shape, frames, photos):
         self.frames = frames
-        self.learned = [weights.as_picture(row, shape)[0] for row in learned]  # where nothing is left of it, grey
+        self.learned = [drawing.weights_as_picture(row, shape)[0] for row in learned]
         self.figure = plt.figure(figsize=INCHES, dpi=DPI, layout="constrained")
         above, below = self.figure.subfigures(2, height_ratios=(1, 2.3))
         left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))

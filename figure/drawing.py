@@ -4,7 +4,11 @@ import io
 import logging
 import warnings
 
+import numpy as np
+
 from datasets.files import write_atomically
+
+LEVELS = 30  # of each colour of weights as pictures: noise in more of them makes a large file
 
 # Fonts with Chinese, Japanese and Korean letters, which file names may have, on Linux, macOS and Windows. Those that
 # are installed are used for the letters that Matplotlib's own font does not have.
@@ -53,3 +57,11 @@ def save_figure(figure, path, show=False):
     if show:
         pyplot(show).show()
     pyplot(show).close(figure)
+
+
+def weights_as_picture(weights, shape):
+    """A unit's weights as a picture, (height, width, 3), in which 0 is grey; and the value that is fully light."""
+    scale = np.percentile(np.abs(weights[weights != 0]), 99) if weights.any() else 1
+    with np.errstate(over="ignore"):
+        picture = np.clip(0.5 + weights.reshape(shape) / (2 * scale), 0, 1)
+    return np.round(picture * LEVELS) / LEVELS, scale

@@ -24,15 +24,6 @@ from figure import drawing, studies
 
 BINS = 100
 DRAWN = (1e-100, 1e100)  # from the smallest to the largest number that is drawn
-LEVELS = 30  # of each colour: noise in more of them makes a large file
-
-
-def as_picture(weights, shape):
-    """A unit's weights as a picture, (height, width, 3), in which 0 is grey; and the value that is fully light."""
-    scale = np.percentile(np.abs(weights[weights != 0]), 99) if weights.any() else 1
-    with np.errstate(over="ignore"):
-        picture = np.clip(0.5 + weights.reshape(shape) / (2 * scale), 0, 1)
-    return np.round(picture * LEVELS) / LEVELS, scale
 
 
 def print_statistics(start, before, after):
@@ -69,7 +60,7 @@ def draw(start, before, after, shape, path, show=False):
     grid = below.subplots(len(rows), units, squeeze=False)
     for (title, W), row in zip(rows.items(), grid):
         for r, axes in enumerate(row):
-            picture, scale = as_picture(W[r], shape)
+            picture, scale = drawing.weights_as_picture(W[r], shape)
             axes.imshow(picture, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             axes.set_xlabel(f"unit {r + 1}, full at ±{scale:.2g}", fontsize=8, labelpad=2)

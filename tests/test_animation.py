@@ -19,7 +19,7 @@ from .conftest import contents, fail, succeed
 
 @pytest.fixture
 def command(small_data, tmp_path):
-    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1), [])
+    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 3), [])
     return ["figure.animation", "--data", small_data, "--parameters", tmp_path / "p.npy"]
 
 
@@ -51,7 +51,8 @@ def test_the_same_gif_twice_with_a_frame_for_each_step(command, tmp_path):
 
 
 def test_a_photo_of_ones_own_and_a_page(command, photos, tmp_path):
-    succeed(*command, "--figures", tmp_path / "f", "--photo", photos / "2.png", "--html", tmp_path / "page.html", steps=2)
+    succeed(*command, "--figures", tmp_path / "f", "--photo", photos / "2.png", "--html", tmp_path / "page.html",
+            steps=2)
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/png;base64,") == 3 and 'type="range"' in page and "width=device-width" in page
     read, labels = animation.read_photos(photos / "2.png", (6, 8, 3))

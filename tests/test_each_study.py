@@ -290,7 +290,7 @@ def test_weights_that_cannot_be_drawn_are_one_line(size, small_data, tmp_path):
 
 
 def test_weights_as_pictures():
-    picture, scale = weights.as_picture(np.array([0, 1.0, -1, 0.5, 0, 0] * 2), (2, 2, 3))
+    picture, scale = drawing.weights_as_picture(np.array([0, 1.0, -1, 0.5, 0, 0] * 2), (2, 2, 3))
     assert scale == 1 and picture.shape == (2, 2, 3)
     assert picture[0].tolist() == [[0.5, 1, 0], [np.round(0.75 * 30) / 30, 0.5, 0.5]]
-    assert weights.as_picture(np.zeros(12), (2, 2, 3))[0].min() == 0.5
+    assert drawing.weights_as_picture(np.zeros(12), (2, 2, 3))[0].min() == 0.5
