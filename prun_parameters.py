@@ -155,7 +155,7 @@ def main(argv=None):
         print_changed_verdicts(networks.load_parameters(options.export, len(data.X_train)), pruned, data, photos)
     print()
 
-    title = "Before pruning (first line) and after it, with the probability of a car"
+    title = "Before pruning (first line) and after it, with the probability of a car; red frame: either is wrong"
     nn_test.draw_photos(paths, photos, judged, title, f"{options.figures}/prun_predict.png", options.show)
     for error in errors:
         print(f"{parser.prog}: {user_input.one_line(error)}", file=sys.stderr)

@@ -201,13 +201,15 @@ def draw_record(run, unpruned, path, show=False):
     """Draw cost and accuracies against the degree; for the arguments see `print_result`."""
     plt = drawing.pyplot(show)
     figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
-    above.plot(run["degree"], run["costs"], "o-", color="C3", markersize=3, label="pruned and retrained")
-    above.axhline(unpruned.cost, color="C3", linestyle="--", label="unpruned")
+    for axes, values, marker, color, label, before in (
+            (above, run["costs"], "o", "C3", "pruned and retrained", unpruned.cost),
+            (below, run["train_accuracy"], "o", "C0", "training", unpruned.train_accuracy),
+            (below, run["test_accuracy"], "s", "C1", "test", unpruned.test_accuracy)):
+        axes.plot(run["degree"], values, f"{marker}-", color=color, markersize=3, label=label)
+        axes.axhline(before, color=color, linestyle="--", linewidth=1)
+        axes.plot(0, before, "D--", color=color, markersize=5, linewidth=1, clip_on=False,
+                  label="unpruned" if axes is above else f"{label}, unpruned")
     above.set(ylabel="cost on the training pictures", ylim=(0, None))
-    below.plot(run["degree"], run["train_accuracy"], "o-", color="C0", markersize=3, label="training")
-    below.axhline(unpruned.train_accuracy, color="C0", linestyle="--", label="training, unpruned")
-    below.plot(run["degree"], run["test_accuracy"], "s-", color="C1", markersize=3, label="test")
-    below.axhline(unpruned.test_accuracy, color="C1", linestyle="--", label="test, unpruned")
     below.set(xlabel="pruning degree (%)", ylabel="accuracy (%)")
     for axes in (above, below):
         axes.grid(alpha=0.3)

@@ -1,8 +1,8 @@
 """How far can the network be pruned? Cost and accuracy against the pruning degree up to 99.9 %, for several seeds.
 
 And which layers limit it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of
-them at a step, because 5 % of so few weights soon are less than one. Draws the median of the seeds and their range:
-figure/far.png. One to two minutes on 2 cores.
+them at a step, because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along
+the connections that are left, on a logarithmic scale: figure/far.png. One to two minutes on 2 cores.
 """
 
 import sys
@@ -105,17 +105,16 @@ def draw(values, path, show=False):
         for case, style in (("all layers", "-"), ("layer 1 alone", "--")):
             left = 100 - values[case][0, :, 0]  # the same for all seeds, as only the sizes of the layers decide it
             curves = values[case][:, :, k]
-            median, = axes.plot(left, np.median(curves, axis=0), style, label=f"{case} pruned, median")
+            median, = axes.plot(left, np.median(curves, axis=0), style, linewidth=2, label=f"{case} pruned, median")
             if case == "all layers":
-                axes.fill_between(left, curves.min(axis=0), curves.max(axis=0), color=median.get_color(), alpha=0.2,
-                                  linewidth=0, label="and range")
+                lines = axes.plot(left, curves.T, color=median.get_color(), linewidth=0.6, alpha=0.6)
+                lines[0].set_label("each seed")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_yscale("log")
     panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     degrees = [0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9]
-    panels[2].set(xscale="log", xlim=(100, 0.09),
-                  xlabel="pruning degree (%); the connections left, on a logarithmic scale")
+    panels[2].set(xscale="log", xlim=(100, 0.09), xlabel="pruning degree (%)")
     panels[2].set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
     panels[2].minorticks_off()
     seeds, points, _ = values["all layers"].shape

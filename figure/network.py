@@ -71,7 +71,8 @@ def draw(before, after, path, show=False):
     figure, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
     for axes, name, parameters in zip(panels, ("before pruning", "after it"), (before, after)):
         draw_network(axes, parameters, largest, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
-    figure.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left", fontsize=9)
+    figure.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left\n"
+                     f"of the inputs every {EVERY}th has its connections drawn", fontsize=9)
     drawing.save_figure(figure, path, show)
 
 

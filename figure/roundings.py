@@ -154,8 +154,9 @@ def draw_runs(name, runs, panels, plt):
                  ylabel=f"{name}\n\ncost")
     retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning steps done", xlim=(0, steps))
     accuracies = np.array([run.evaluations[-1, 1:] for run in runs]).T
-    histogram.hist(list(accuracies), bins=np.arange(52.5, 105, 5), label=["training", "test"], color=["C0", "C1"])
-    histogram.set(title=f"after step {steps}", xlabel="accuracy (%), in bins of 5", ylabel="runs",
+    for name, values, color in (("training", accuracies[0], "C0"), ("test", accuracies[1], "C1")):
+        histogram.bar(*np.unique(values, return_counts=True), width=1.2, label=name, color=color)  # at the value itself
+    histogram.set(title=f"after step {steps}", xlabel="accuracy (%)", ylabel="runs", xlim=(50, 103),
                   ylim=(0, 1.25 * len(runs)))
     histogram.legend(loc="upper center", ncols=2, frameon=False)
 

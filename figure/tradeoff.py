@@ -87,18 +87,19 @@ STYLES = {"L1, without retraining": "C1s:", "L1, with retraining": "C1s-", "L2, 
 def draw(changes, path, show=False):
     """Draw how the accuracy changes; changes : what `accuracy_changes` returned."""
     plt = drawing.pyplot(show)
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(11, 5), sharey=True, layout="constrained")
     for k, (axes, label) in enumerate(zip(panels, ("training", "test")), start=1):
         # Shifted a little, so that the error bars stand side by side.
-        for shift, (method, values) in zip((-0.6, 0.2, -0.2, 0.6, 0), changes.items()):
+        for shift, (method, values) in zip((-1.2, 0.4, -0.4, 1.2, 0), changes.items()):
             degrees, change = values[0, :, 0] + shift, values[:, :, k]
             median, lowest, highest = np.median(change, axis=0), change.min(axis=0), change.max(axis=0)
             if "iterative" in method:
                 axes.plot(degrees, median, STYLES[method], label=method)
                 axes.fill_between(degrees, lowest, highest, color="C2", alpha=0.2, linewidth=0)
             else:
-                axes.errorbar(degrees, median, (median - lowest, highest - median), fmt=STYLES[method], markersize=4,
-                              elinewidth=0.7, capsize=2, label=method)
+                axes.errorbar(degrees, median, (median - lowest, highest - median), fmt=STYLES[method], markersize=4.5,
+                              markerfacecolor="white" if "without" in method else STYLES[method][:2],
+                              elinewidth=1, capsize=2.5, label=method)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set(xlabel="pruning degree (%)", ylabel=f"change of the {label} accuracy (points)", xlim=(-2, 98))
         axes.grid(alpha=0.3)

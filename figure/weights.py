@@ -56,7 +56,8 @@ def draw(start, before, after, shape, path, show=False):
     for axes, W, title in zip(panels, (before, after[survives]), ("before pruning", "after pruning and retraining")):
         axes.hist(W.ravel(), bins=BINS, range=(-largest, largest))
         axes.set(title=f"{title}: {W.size} weights", xlabel="weight", ylabel="connections of layer 1")
-    below.suptitle("each unit's weights as a picture: before and after pruning, and less the random start of training")
+    below.suptitle("each unit's weights as a picture: before and after pruning, and less the random start of training\n"
+                   "grey: 0; full at ±x: weights of that size, and larger ones, have the full colour", fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
     for (title, W), row in zip(rows.items(), grid):
         for r, axes in enumerate(row):

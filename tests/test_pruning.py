@@ -111,11 +111,12 @@ def test_the_figure_shows_the_record(monkeypatch):
     run = {"degree": [1.0, 2], "costs": [3.0, 4], "train_accuracy": [90.0, 80], "test_accuracy": [70.0, 60]}
     pruning.draw_record(run, nn.Evaluation(0.5, 95.0, 75.0), "path")
     above, below = figures[0].axes
-    for axes, curves in ((above, {"pruned and retrained": [3, 4], "unpruned": [0.5] * 2}),
-                         (below, {"training": [90, 80], "training, unpruned": [95] * 2, "test": [70, 60],
-                                  "test, unpruned": [75] * 2})):
-        assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == curves
-        assert all(list(line.get_xdata()) == [1, 2] for line in axes.lines if "unpruned" not in line.get_label())
+    for axes, curves in ((above, {"pruned and retrained": [3, 4], "unpruned": [0.5]}),
+                         (below, {"training": [90, 80], "training, unpruned": [95], "test": [70, 60],
+                                  "test, unpruned": [75]})):
+        lines = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+        assert {label: list(line.get_ydata()) for label, line in lines.items()} == curves
+        assert all(list(line.get_xdata()) == ([0] if "unpruned" in label else [1, 2]) for label, line in lines.items())
 
 
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):
