@@ -278,11 +278,12 @@ def draw(results, path, show=False):
 def main(argv=None, seeds=digits.SEEDS, epochs=EPOCHS, retraining_epochs=RETRAINING_EPOCHS):
     parser = digits.make_parser(__doc__.splitlines()[0])
     options = parser.parse_args(argv)
+    seeds = range(1, options.seeds + 1) if options.seeds else seeds
     files.check_folder(options.figures)
     mnist.load_mnist(options.data, options.held_out)  # whether it is there, before the work
 
     results = studies.in_parallel(functools.partial(run, options.data, options.held_out, epochs, retraining_epochs),
-                                  list(seeds), "seeds")
+                                  list(seeds), "seeds", options.cluster)
 
     print_results(results)
     draw(results, f"{options.figures}/claims.png", options.show)

@@ -71,11 +71,14 @@ def draw(runs, path, show=False):
 
 @user_input.exit_status
 def main(argv=None, steps=pruning.STEPS):
-    options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
+    parser = studies.make_parser(__doc__.splitlines()[0], "parameters")
+    studies.add_run_options(parser)
+    options = parser.parse_args(argv)
     unpruned = networks.load_parameters(options.parameters, np.prod(pictures.picture_shape(options.data)))
     files.check_folder(options.figures)
 
-    results = studies.in_parallel(functools.partial(run, options.data, unpruned, steps), list(SCHEDULES.values()))
+    results = studies.in_parallel(functools.partial(run, options.data, unpruned, steps), list(SCHEDULES.values()),
+                                  cluster=options.cluster)
     runs = dict(zip(SCHEDULES, results))
 
     print_runs(runs)

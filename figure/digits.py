@@ -6,6 +6,7 @@ import numpy as np
 
 import nn_functions as nn
 from datasets import mnist, user_input
+from figure import studies
 
 SIZES = (784, 300, 100, 10)
 SEEDS = (1, 2, 3, 4, 5)
@@ -43,4 +44,5 @@ def make_parser(description):
                         help="judge by the last N training digits, which are held out, and not by the test digits")
     parser.add_path("--figures", "figure", "DIR", "folder for the figures")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
+    studies.add_run_options(parser, f"1 to N (default: {len(SEEDS)})")
     return parser

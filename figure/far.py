@@ -127,14 +127,15 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
     parser = studies.make_parser(__doc__.splitlines()[0])
     parser.add_argument("--perturbation", type=user_input.nonnegative_number, default=0.0, metavar="SIZE",
                         help="is added to the first bias of each trained network, to see whether rounding decides")
+    studies.add_run_options(parser, "the first N at which training learns anything")
     options = parser.parse_args(argv)
     files.check_folder(options.figures)
 
-    networks = studies.trained_networks(options.data, seeds, training_iterations)
+    networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations, options.cluster)
     for parameters in networks.values():
         parameters["b1"][0] += options.perturbation
     jobs = [(parameters, case) for case in cases.values() for parameters in networks.values()]
-    results = iter(studies.in_parallel(functools.partial(run, options.data), jobs))
+    results = iter(studies.in_parallel(functools.partial(run, options.data), jobs, cluster=options.cluster))
     values = {case: np.array(list(itertools.islice(results, len(networks)))) for case in cases}
 
     for case, runs in values.items():

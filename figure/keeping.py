@@ -89,10 +89,12 @@ def print_table(iterations, values):
 def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS, steps=pruning.STEPS, cases=CASES):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
     parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
+    studies.add_run_options(parser, "the first N at which training learns anything")
     options = parser.parse_args(argv)
 
-    networks = studies.trained_networks(options.data, seeds, training_iterations)
-    values = np.array(studies.in_parallel(functools.partial(run, options.data, steps, cases), list(networks.items())))
+    networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations, options.cluster)
+    values = np.array(studies.in_parallel(functools.partial(run, options.data, steps, cases), list(networks.items()),
+                                          cluster=options.cluster))
 
     iterations = {"unpruned": training_iterations, **{name: case.iterations for name, case in cases.items()}}
     print_table(iterations, values.transpose(1, 2, 0))

@@ -209,11 +209,12 @@ def main(argv=None, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING
     parser = digits.make_parser(__doc__.splitlines()[0])
     parser.add_path("--export", EXPORT, "FILE.npz", "the first seed's network at the furthest point without loss")
     options = parser.parse_args(argv)
+    seeds = range(1, options.seeds + 1) if options.seeds else seeds
     files.check_folder(options.figures)
     data = mnist.load_mnist(options.data, options.held_out)
 
     runs = studies.in_parallel(functools.partial(run, options.data, options.held_out, training, retraining, one_shot),
-                               list(seeds), "seeds")
+                               list(seeds), "seeds", options.cluster)
 
     print_results(seeds, runs, data.X_test)
     best = runs[0].parameters[furthest_without_loss(runs[0].iterative)]

@@ -192,13 +192,19 @@ def main(argv=None, step_sizes=STEP_SIZES, steps=pruning.STEPS):
     parser = studies.make_parser(__doc__.splitlines()[0])
     parser.add_path("--original", ORIGINAL, "FILE",
                     "the original experiment's parameters.npy, of which the costs are drawn if it is there")
+    parser.add_argument("--runs", type=user_input.positive_integer, metavar="N",
+                        help=f"with the original's step sizes (default: {next(iter(step_sizes.values())).runs})")
+    studies.add_run_options(parser)
     options = parser.parse_args(argv)
+    if options.runs:
+        first = next(iter(step_sizes))
+        step_sizes = {**step_sizes, first: step_sizes[first]._replace(runs=options.runs)}
     data = pictures.load_data(options.data)
     original = stored_costs(options.original) if os.path.exists(options.original) else None
     files.check_folder(options.figures)
 
     jobs = [(sizes, PERTURBATION * k / sizes.runs) for sizes in step_sizes.values() for k in range(sizes.runs)]
-    runs = iter(studies.in_parallel(functools.partial(run, options.data, steps), jobs))
+    runs = iter(studies.in_parallel(functools.partial(run, options.data, steps), jobs, cluster=options.cluster))
     results = {name: list(itertools.islice(runs, sizes.runs)) for name, sizes in step_sizes.items()}
 
     for name, runs_of_kind in results.items():

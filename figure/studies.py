@@ -1,7 +1,10 @@
 """What the studies share: their command line, the networks that they start from, and runs side by side on all cores."""
 
 import concurrent.futures
+import contextlib
 import functools
+import itertools
+import logging
 import multiprocessing
 import os
 import signal
@@ -17,6 +20,8 @@ from datasets import networks, pictures, record, user_input
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
 SEEDS = (1, 3, 5, 9, 12)
+MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched in vain
+ANSWER = 10  # seconds to wait for a cluster
 
 
 def make_parser(description, *saved_networks):
@@ -33,6 +38,13 @@ def make_parser(description, *saved_networks):
     return parser
 
 
+def add_run_options(parser, seeds=None):
+    """The options of a study of many runs, side by side; seeds : what --seeds counts, if the study has seeds."""
+    if seeds:
+        parser.add_argument("--seeds", type=user_input.positive_integer, metavar="N", help=f"how many seeds: {seeds}")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the Dask cluster of this scheduler")
+
+
 def read_networks(options):
     """The network before and after pruning, of a study that compares them. Raises InputError."""
     n_x = int(np.prod(pictures.picture_shape(options.data)))
@@ -44,9 +56,25 @@ def read_networks(options):
     return before, after
 
 
-def trained_networks(data_file, seeds, iterations):
-    """Networks trained as `nn_main.py` trains them: a dict from seed to parameters."""
-    return dict(zip(seeds, in_parallel(functools.partial(_train, data_file, iterations), seeds, "networks trained")))
+def trained_networks(data_file, seeds, iterations, cluster=None):
+    """Networks trained as `nn_main.py` trains them: a dict from seed to parameters.
+
+    seeds : the seeds; or how many, the first at which anything is learned
+    cluster : see `in_parallel`
+    """
+    train = functools.partial(_train, data_file, iterations)
+    if not isinstance(seeds, int):
+        return dict(zip(seeds, in_parallel(train, seeds, "networks trained", cluster)))
+    data, networks, tried = pictures.load_data(data_file), {}, 0
+    while len(networks) < seeds:
+        candidates = range(tried + 1, tried + 2 * (seeds - len(networks)) + 1)  # as about half of them learn
+        for seed, network in zip(candidates, in_parallel(train, candidates, "networks trained", cluster)):
+            if nn_main.why_nothing_learned(data.X_train, data.Y_train, network) is None:
+                networks[seed] = network
+        tried = candidates[-1]
+        if not networks and tried >= MOST_TRIED:
+            raise user_input.InputError(f"{data_file}: nothing is learned at any of the seeds 1 to {tried}")
+    return dict(itertools.islice(networks.items(), seeds))
 
 
 def _train(data_file, iterations, seed):
@@ -61,24 +89,27 @@ def median_and_range(values, form="{:.2f}", unit=" %"):
     return f"{median}{unit} ({low} to {high})"
 
 
-def in_parallel(run, jobs, unit="runs"):
-    """[run(job) for job in jobs], by as many processes as there are cores, with a progress bar that counts in `unit`.
+def in_parallel(run, jobs, unit="runs", cluster=None):
+    """[run(job) for job in jobs], side by side, with a progress bar that counts in `unit`.
 
+    cluster : None, for as many processes as there are cores; or the address of a Dask scheduler
     Each process has one thread, because the number of threads changes the rounding: so the results do not depend on
-    how many cores there are. Raises InputError if a process is killed.
+    how many cores there are. Raises InputError.
     """
+    with (_cluster if cluster else _processes)(cluster or len(jobs)) as executor:
+        return list(tqdm(executor.map(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
+
+
+@contextlib.contextmanager
+def _processes(most):
+    """An executor of as many processes as there are cores, and not more than `most`."""
     before = dict(os.environ)
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    executor = concurrent.futures.ProcessPoolExecutor(min(len(jobs), cores, 61),  # 61 is the most on Windows
-                                                      multiprocessing.get_context("spawn"))
-    # The new processes inherit that Ctrl-C is ignored: it is for this one alone, which then ends them.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    executor = _Pool(min(most, cores, 61), multiprocessing.get_context("spawn"))  # 61 is the most on Windows
     try:
-        results = executor.map(run, jobs)  # starts the processes
-        signal.signal(signal.SIGINT, handler)
-        return list(tqdm(results, total=len(jobs), unit=f" {unit}", disable=None))
+        yield executor
     except BaseException as error:
         for process in multiprocessing.active_children():
             process.terminate()
@@ -86,7 +117,41 @@ def in_parallel(run, jobs, unit="runs"):
             raise user_input.InputError("a process was killed, perhaps because the memory is full") from error
         raise
     finally:
-        signal.signal(signal.SIGINT, handler)
         os.environ.clear()
         os.environ.update(before)
         executor.shutdown(cancel_futures=True)
+
+
+class _Pool(concurrent.futures.ProcessPoolExecutor):
+    """Processes that ignore Ctrl-C: it is for this process alone, which then ends them."""
+
+    def map(self, run, jobs):
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the new processes inherit it
+        try:
+            return super().map(run, jobs)  # starts the processes
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextlib.contextmanager
+def _cluster(address):
+    """The executor of a Dask cluster. A job whose worker is lost is done by another."""
+    try:
+        import distributed  # only here: no other script needs it
+    except ImportError:
+        raise user_input.InputError("--cluster needs the package distributed: pip install distributed") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # this program says itself what is wrong, in one line
+    try:
+        client = distributed.Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise user_input.InputError(f"{address}: no Dask scheduler answers there") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=ANSWER)
+        except TimeoutError:
+            raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
+        try:
+            yield client.get_executor(pure=False)
+        except distributed.KilledWorker:
+            raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it"
+                                        ) from None

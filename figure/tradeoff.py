@@ -110,14 +110,18 @@ def draw(changes, path, show=False):
 @user_input.exit_status
 def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS, more_iterations=MORE_ITERATIONS,
          degrees=DEGREES, steps=STEPS):
-    options = studies.make_parser(__doc__.splitlines()[0]).parse_args(argv)
+    parser = studies.make_parser(__doc__.splitlines()[0])
+    studies.add_run_options(parser, "the first N at which training learns anything")
+    options = parser.parse_args(argv)
     data = pictures.load_data(options.data)
     files.check_folder(options.figures)
 
-    networks = studies.trained_networks(options.data, seeds, training_iterations).values()
+    networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations,
+                                        options.cluster).values()
     before = [nn.evaluate(data, network)[1:] for network in networks]
     jobs = [(network, kind) for kind in PENALTIES for network in networks]  # L1 first, which takes longest
-    results = studies.in_parallel(functools.partial(run, options.data, more_iterations, degrees, steps), jobs)
+    results = studies.in_parallel(functools.partial(run, options.data, more_iterations, degrees, steps), jobs,
+                                  cluster=options.cluster)
     changes = accuracy_changes(results, len(PENALTIES) * before)
 
     print_changes(changes, degrees)

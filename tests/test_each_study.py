@@ -60,8 +60,8 @@ def test_far_perturbs_the_first_bias_of_each_network(small_data, monkeypatch, in
     monkeypatch.setattr(studies, "trained_networks", lambda *_: {seed: {k: v.copy() for k, v in network.items()}
                                                                  for seed, network in networks.items()})
     seen, run = [], far.run
-    monkeypatch.setattr(studies, "in_parallel", lambda _,
-                        jobs: [seen.append(job) or run(small_data, job) for job in jobs])
+    monkeypatch.setattr(studies, "in_parallel",
+                        lambda _, jobs, cluster: [seen.append(job) or run(small_data, job) for job in jobs])
     succeed("figure.far", "--data", small_data, "--figures", small_data.parent, "--perturbation", 0.25, **SMALL["far"])
     assert len(seen) == 6
     for (parameters, _), original in zip(seen, itertools.cycle(networks.values())):
@@ -100,12 +100,19 @@ def test_roundings_of_the_steps_here_begin_with_the_recorded_run():
 
 def test_roundings_start_at_most_1e_12_apart(small_data, monkeypatch):
     jobs = []
-    monkeypatch.setattr(studies, "in_parallel", lambda run, given: jobs.extend(given) or [run(job) for job in given])
+    monkeypatch.setattr(studies, "in_parallel",
+                        lambda run, given, cluster: jobs.extend(given) or [run(job) for job in given])
     succeed("figure.roundings", "--data", small_data, "--figures", small_data.parent, "--original", "missing",
             **SMALL["roundings"])
     for sizes in SMALL["roundings"]["step_sizes"].values():
         perturbations = [perturbation for of_job, perturbation in jobs if of_job == sizes]
         assert len(set(perturbations)) == sizes.runs and perturbations[0] == 0 and 0 < max(perturbations) <= 1e-12
+
+
+def test_roundings_takes_so_many_runs_of_the_first_kind(small_data, in_this_process):  # noqa: F811
+    text = succeed("figure.roundings", "--data", small_data, "--figures", small_data.parent, "--original", "missing",
+                   "--runs", 4, **SMALL["roundings"])
+    assert "large: 4 runs" in text and "small: 2 runs" in text
 
 
 @pytest.mark.parametrize("constant, step",

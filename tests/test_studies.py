@@ -42,7 +42,7 @@ WITH_FIGURE = sorted(set(SMALL) - {"keeping"})
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Runs one after the other in this process, with what a process would be sent and would return."""
-    def run_all(run, jobs, unit=""):
+    def run_all(run, jobs, unit="", cluster=None):
         return [there_and_back(there_and_back(run)(there_and_back(job))) for job in jobs]
 
     monkeypatch.setattr(studies, "in_parallel", run_all)
@@ -173,3 +173,15 @@ def test_committed_figures_of_the_studies_are_small_and_shown():
         for link in re.findall(r"\]\(([\w/]+\.(?:png|md))", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page}: {link}"
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 230
+
+
+def test_so_many_seeds_are_the_first_that_learn(small_data, in_this_process, monkeypatch):
+    monkeypatch.setattr(nn_main, "why_nothing_learned", lambda X, Y, network: "" if network["b1"][0] < 0 else None)
+    learned = [seed for seed in range(1, 20) if nn.initialize_parameters((144, 5, 4, 3, 2, 1), seed)["b1"][0] >= 0]
+    found = studies.trained_networks(small_data, 4, 1)
+    assert list(found) == learned[:4]
+    expected = studies.trained_networks(small_data, learned[:4], 1)
+    assert all(np.array_equal(found[seed]["W1"], expected[seed]["W1"]) for seed in found)
+    monkeypatch.setattr(nn_main, "why_nothing_learned", lambda *_: "never")
+    with pytest.raises(InputError, match="nothing is learned at any of the seeds 1 to"):
+        studies.trained_networks(small_data, 4, 1)

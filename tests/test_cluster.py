@@ -1,0 +1,110 @@
+"""The studies on a Dask cluster: a real scheduler and two workers on loopback give what one machine gives."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from figure import far, studies
+
+from .conftest import ROOT, contents, fail, needs_posix, succeed
+from .test_studies import SMALL
+
+pytest.importorskip("distributed")
+pytestmark = needs_posix  # whole groups of processes are killed
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(*command):
+    """Start a part of the cluster as the README says, but for the name of the program."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "null"}
+    return subprocess.Popen([sys.executable, "-m", *map(str, command)], cwd=ROOT, env=environment, text=True,
+                            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def stop(process):
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def scheduler():
+    port = free_port()
+    process = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard",
+                    "--no-show")
+    yield f"tcp://127.0.0.1:{port}"
+    stop(process)
+
+
+@pytest.fixture
+def workers(scheduler, tmp_path):
+    processes = [start("distributed.cli.dask_worker", scheduler, "--nthreads", 1, "--no-dashboard", "--local-directory",
+                       tmp_path / f"worker{number}") for number in (1, 2)]
+    yield processes
+    for process in processes:
+        stop(process)
+
+
+def test_a_cluster_gives_the_same_bytes_and_the_loss_of_a_worker_changes_nothing(small_data, scheduler, workers,
+                                                                                 tmp_path):
+    settings = {**SMALL["far"], "cases": {name: case._replace(steps=60) for name, case in far.CASES.items()}}
+    local = succeed("figure.far", "--data", small_data, "--figures", tmp_path / "local", **settings)
+    command = ["figure.far", "--data", small_data, "--figures", tmp_path / "cluster", "--cluster", scheduler]
+    assert succeed(*command, **settings).replace("/cluster/", "/local/") == local
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
+
+    killed = []
+
+    def kill_the_first():
+        time.sleep(0.5)
+        killed.append(time.perf_counter())
+        stop(workers[0])
+
+    thread = threading.Thread(target=kill_the_first)
+    thread.start()
+    assert succeed(*command, **settings).replace("/cluster/", "/local/") == local
+    assert time.perf_counter() > killed[0]  # it was at work then
+    thread.join()
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
+
+
+def test_a_workers_mistake_is_one_line(small_data, scheduler, workers, tmp_path):
+    moved = tmp_path / "moved.h5"
+    os.rename(small_data, moved)
+    assert str(small_data) in fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster",
+                                   scheduler, **SMALL["far"])
+    assert not (tmp_path / "f").exists()
+
+
+def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monkeypatch):
+    assert studies.ANSWER < 15  # seconds, waited for at most twice
+    monkeypatch.setattr(studies, "ANSWER", 2)
+    for address in (f"tcp://127.0.0.1:{free_port()}", "no address"):
+        before = time.perf_counter()
+        line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address,
+                    **SMALL["far"])
+        assert line == f"far.py: {address}: no Dask scheduler answers there" and time.perf_counter() - before < 6
+
+
+def test_a_cluster_without_workers_is_one_line(small_data, tmp_path, scheduler, monkeypatch):
+    monkeypatch.setattr(studies, "ANSWER", 2)
+    time.sleep(1)
+    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, **SMALL["far"])
+    assert line == f"far.py: {scheduler}: this Dask cluster has no workers"
+
+
+def test_without_the_package_a_line_says_how_to_get_it(small_data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", "x:1", **SMALL["far"])
+    assert line == "far.py: --cluster needs the package distributed: pip install distributed"
