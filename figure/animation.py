@@ -2,8 +2,10 @@
 
 The committed network is pruned and retrained in the recorded steps. A frame for the unpruned network and for each step:
 above, what training added to the weights of each unit of layer 1, as a picture, in which pruned connections turn grey;
-below, cost and accuracies along the pruning degree, and some photos with the verdict: figure/pruning.gif. Some ten
-seconds. With --photo a photo of your own is judged, too; with --html the frames become a page with a slider.
+below, cost and accuracies along the pruning degree, and some photos with the verdict: figure/pruning.gif. With --photo
+a photo of your own is judged, too; with --html the frames become a page with a slider.
+
+Time on 2 cores: ten to twenty seconds.
 """
 
 import sys

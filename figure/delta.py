@@ -1,7 +1,9 @@
 """The original's unused hyper-parameter δ: a percentage that grows from step to step, beside one that stays.
 
 The committed network is pruned and retrained both ways, in as many steps to about the same degree. Draws cost and
-accuracies against the pruning degree: figure/delta.png. Some seconds on 2 cores.
+accuracies against the pruning degree: figure/delta.png.
+
+Time on 2 cores: some seconds.
 """
 
 import sys

@@ -2,7 +2,9 @@
 
 And which layers limit it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of
 them at a step, because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along
-the connections that are left, on a logarithmic scale: figure/far.png. One to two minutes on 2 cores.
+the connections that are left, on a logarithmic scale: figure/far.png.
+
+Time on 2 cores: one minute.
 """
 
 import sys

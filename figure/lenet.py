@@ -5,10 +5,12 @@ The network is trained, pruned in many small steps and retrained after each (sec
 network is also pruned at once to some of the same sizes (one-shot), and retrained once. Draws the error against the
 ratio, figure/lenet.png, and the pattern of the connections that are left, figure/lenet_pattern.png; writes the first
 seed's network at the furthest point without loss to datasets/lenet.npz. Needs the digits (`python -m
-datasets.fetch_mnist`), and about ten minutes on 2 cores.
+datasets.fetch_mnist`).
 
 All settings were chosen on the last 10,000 training digits, held out (--held-out 10000). The test digits were looked
 at in the end only.
+
+Time on 2 cores: seven to ten minutes.
 """
 
 import sys

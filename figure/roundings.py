@@ -2,7 +2,9 @@
 
 At the original experiment's step sizes and at those used here. Draws the cost of training and retraining, one curve a
 run, coloured by the size of its perturbation, and the accuracies after the last step: figure/roundings.png. Where the
-original's own parameters.npy is at hand, its published cost trace is drawn below. Three to six minutes on 2 cores.
+original's own parameters.npy is at hand, its published cost trace is drawn below.
+
+Time on 2 cores: one to two minutes.
 """
 
 import sys

@@ -1,7 +1,9 @@
 """How sensitive is each layer to pruning? As in the paper's Fig. 6, one layer is pruned at a time, without retraining.
 
 Draws cost and training accuracy against the share of the layer that is pruned away, weakest connections first; in the
-small layers every connection is a point of its own: figure/sensitivity.png. A few seconds.
+small layers every connection is a point of its own: figure/sensitivity.png.
+
+Time on 2 cores: some seconds.
 """
 
 import sys

@@ -2,7 +2,9 @@
 
 Each seed's network, trained as recorded, is trained for some more iterations with L1 or with L2 (section 3.1). Then it
 is pruned, either at once to each of several degrees, or in steps of 5 % with retraining after each. Draws the change of
-the accuracy, the median of the seeds and their range: figure/tradeoff.png. One and a half to two minutes on 2 cores.
+the accuracy, the median of the seeds and their range: figure/tradeoff.png.
+
+Time on 2 cores: one minute.
 """
 
 import sys

@@ -15,7 +15,7 @@ LEVELS = [
      "datasets.record", "datasets.download", "prun_mask", "figure.drawing"],
     ["datasets.make_carvnocar", "datasets.fetch_original", "datasets.fetch_mnist", "nn_main", "nn_test", "pruning",
      "prun_parameters"],
-    ["figure.studies", "figure.digits"],
+    ["figure.studies", "figure.digits", "figure.all"],
 ]
 OPTIONAL = {"figure.studies": {"distributed"}}  # packages that are imported only where they are needed
 MODULES = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts)
