@@ -182,18 +182,30 @@ def print_step(number, degree, pruned, retrained):
                           retrained.train_accuracy, retrained.test_accuracy, retrained.cost))
 
 
-def print_result(run, unpruned, tolerance, out):
+def print_connections(file, n_x):
+    """Print how many connections of a saved network are left in the layers that are pruned."""
+    parameters = networks.load_parameters(file, n_x)
+    weights = [parameters[name] for name in prun_mask.pruned_layers(parameters)]
+    left = [np.count_nonzero(W) for W in weights]
+    if left:
+        print(f"connections left: {sum(left)} of {sum(W.size for W in weights)}; by layer {', '.join(map(str, left))}")
+
+
+def print_result(run, unpruned, tolerance, out, n_x):
     """Print what the run has come to; run : its record; unpruned : the evaluation of the unpruned network."""
     print()
     if tolerance is not None:
         steps = steps_within_tolerance(run["train_accuracy"], unpruned.train_accuracy, tolerance)
+        file = record.network_file(out, steps)
         print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a training "
-              f"accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {record.network_file(out, steps)}"
-              if steps else "last good step: none")
+              f"accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {file}" if steps else "last good step: none")
+        if steps:
+            print_connections(file, n_x)
     if run["degree"]:
         print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy on the "
               f"training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %),\n"
               f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %)")
+        print_connections(record.network_file(out, len(run["degree"])), n_x)
         print(f"networks saved: {out}/prun_parameter")
 
 
@@ -273,7 +285,7 @@ def main(argv=None):
             print(f"{user_input.program()}: interrupted: {message}", file=sys.stderr)
             return 130
 
-    print_result(run, before, options.tolerance, options.out)
+    print_result(run, before, options.tolerance, options.out, len(data.X_train))
     if run["degree"]:
         draw_record(run, before, f"{options.figures}/degree_costs.png", options.show)
     return 0

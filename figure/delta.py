@@ -28,7 +28,7 @@ from figure import drawing, studies
 
 # The percentage of the first step, and δ: by how much it grows at every step.
 SCHEDULES = {"5 % at every step (the default)": (pruning.PERCENT, 0), "1 % at first, growing by δ = 0.21": (1, 0.21)}
-DEGREES = (20, 40, 60, 70, 80, 86)  # percent, at which the values are printed
+DEGREES = (20, 40, 60, 70, 80, 84, 85, 86.5)  # percent, at which the values are printed
 
 
 def run(data_file, unpruned, steps, schedule):
@@ -47,12 +47,15 @@ def run(data_file, unpruned, steps, schedule):
 
 
 def print_runs(runs):
-    """Print the values nearest to DEGREES; runs : a dict from a label to what `run` returned."""
+    """Print the values at the steps nearest to DEGREES; runs : a dict from a label to what `run` returned."""
     for name, values in runs.items():
-        print(f"{name}\n  degree (%)   cost       accuracy (%), training / test")
+        percent, delta = SCHEDULES[name]
+        print(f"{name}\nstep  prunes (%)  degree (%)   cost       accuracy (%), training / test")
         for wanted in DEGREES:
-            degree, cost, train_accuracy, test_accuracy = values[np.argmin(np.abs(values[:, 0] - wanted))]
-            print(f"{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / {test_accuracy:.2f}")
+            step = np.argmin(np.abs(values[:, 0] - wanted))
+            degree, cost, train_accuracy, test_accuracy = values[step]
+            print(f"{step:4}{percent + (step - 1) * delta:12.2f}{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / "
+                  f"{test_accuracy:.2f}")
 
 
 def draw(runs, path, show=False):

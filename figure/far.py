@@ -69,22 +69,35 @@ def run(data_file, job):
     return np.array([measure(unpruned), *(measure(step.parameters) for step in steps)])
 
 
+def where_lost(degree, accuracy):
+    """Say at which degrees more than TOLERANCE points of the unpruned accuracy are lost, and the lowest accuracy there.
+
+    degree, accuracy : before and after each step, shape (steps + 1,)
+    """
+    stretches = []
+    for lost, steps in itertools.groupby(range(len(degree)), lambda step: accuracy[step] < accuracy[0] - TOLERANCE):
+        if lost:
+            steps = list(steps)
+            first, last = steps[0], steps[-1]
+            until = f" to {degree[last]:.3f}" if last > first else ""
+            stretches.append(f"{degree[first]:.3f}{until} ({accuracy[first:last + 1].min():.2f})")
+    return ", ".join(stretches) or "never"
+
+
 def print_runs(case, runs):
-    """Print, for each seed, how a case ends, and how far it stays within TOLERANCE.
+    """Print, for each seed, how a case ends, and where more than TOLERANCE points are lost; last, for their median.
 
     runs : a dict from seed to what `run` returned
     """
-    print(f"\n{case} pruned       accuracy (%), training / test       connections  "
-          f"degree (%) with up to {TOLERANCE} points")
-    print("seed      unpruned              in the end            left         "
-          "lost: until      for the last time   highest cost")
-    for seed, values in runs.items():
+    print(f"\n{case} pruned\n"
+          "        training / test accuracy (%)                      highest  "
+          f"more than {TOLERANCE} points of the training accuracy lost\n"
+          "seed    unpruned        in the end           connections  cost     at a degree of (lowest accuracy there)")
+    for seed, values in {**runs, "median": np.median(list(runs.values()), axis=0)}.items():
         degree, cost, train, test = values[:, :4].T
-        good = train >= train[0] - TOLERANCE
-        until = degree[np.argmin(good) - 1] if not good.all() else degree[-1]
         connections = "-".join(f"{number:.0f}" for number in values[-1, 4:])
-        print(f"{seed:4}  {train[0]:6.2f} / {test[0]:5.2f}  {train[-1]:6.2f} / {test[-1]:5.2f} at {degree[-1]:6.3f} %  "
-              f"{connections:13}  {until:7.3f}  {degree[good][-1]:15.3f}  {cost.max():17.2f}")
+        print(f"{seed:6}  {train[0]:6.2f} / {test[0]:6.2f}  {train[-1]:6.2f} / {test[-1]:6.2f}  {connections:>14}  "
+              f"{cost.max():7.2f}  {where_lost(degree, train)}")
 
 
 def print_medians(case, values, steps):

@@ -116,14 +116,16 @@ def print_gradients(collapsed, Y):
     ends = [(run.AL[0, Y[0] == 1], run.evaluations[-1, 0]) for run in collapsed]
     costs = [cost for A, cost in ends if A.max() < 1e-5]
     factors = [A / (A + 1e-5) for A, _ in ends if A.max() < 1e-5]
+    others = [(A.min(), A.max(), cost) for A, cost in ends if A.max() >= 1e-5]
     if costs:
         print(f"in {len(costs)} of these no picture of a car is given a probability above 1e-5; "
               f"the cost is {min(costs):.1f} to {max(costs):.1f}, and\n"
               f"a car's gradient at most {np.max(factors):.0e} of what it would be without the 1e-5 "
               f"(median {np.median(factors):.0e})")
-    for A, cost in ends:
-        if A.max() >= 1e-5:
-            print(f"in one, cars are given probabilities of {A.min():.2f} to {A.max():.2f}, and the cost is {cost:.3f}")
+    if others:
+        lowest, highest, costs = np.array(others).T
+        print(f"in {len(others)}, cars are given probabilities of {lowest.min():.2f} to {highest.max():.2f}, "
+              f"and the cost is {costs.min():.3f} to {costs.max():.3f}")
 
 
 def stored_costs(path):

@@ -1,4 +1,4 @@
-"""The committed data, results and README: made by what is committed, and agreeing with each other."""
+"""The committed data and results: made by what is committed, and agreeing with each other."""
 
 import h5py
 import numpy as np
@@ -81,12 +81,6 @@ def test_compact_of_the_committed_network():
 
 def test_compact_of_the_original_network(original):
     assert_compact_is_the_same(original / "prun_parameters39.npy")
-
-
-def test_readme_quotes_what_the_committed_run_prints(tmp_path):
-    readme = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
-    printed = succeed("prun_parameters.py", "--figures", tmp_path)
-    assert printed[: printed.index("figure: ")].strip() in readme
 
 
 def test_defaults_are_the_recorded_experiment():

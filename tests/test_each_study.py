@@ -77,9 +77,11 @@ def test_far_prints_how_far_it_goes(capsys):
     far.print_runs("case", dict(zip((7, 8, 9), runs)))
     far.print_medians("case", runs, [0, 3])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3].split() == ["7", "99.00", "/", "80.00", "97.00", "/", "65.00", "at", "12.000", "%", "6-5", "5.000",
-                                "12.000", "1.50"]
-    assert lines[4].split()[-3:] == ["5.000", "5.000", "1.50"]
+    assert lines[4].split() == ["7", "99.00", "/", "80.00", "97.00", "/", "65.00", "6-5", "1.50", "9.000", "(90.00)"]
+    assert lines[6].endswith("9.000 to 12.000 (90.00)") and lines[7].startswith("median   99.00 /  80.00   96.00")
+    two_stretches = far.where_lost(np.array([0, 5, 9, 12, 15]), np.array([99, 96, 97, 95, 96]))
+    assert two_stretches == "5.000 (96.00), 12.000 to 15.000 (95.00)"
+    assert far.where_lost(np.array([0, 5]), np.array([99, 97])) == "never"
     assert lines[-1] == "| 12.000 % | 6-5 | 96.00 % (92.00 to 97.00) | 66.00 % (65.00 to 70.00) |"
 
 

@@ -1,0 +1,154 @@
+"""The numbers in the READMEs: those of the committed files, of runs that take seconds, and the same on every page.
+
+The tables of the studies that take minutes are compared with their runs by `python -m figure.all`.
+"""
+
+import ast
+import re
+
+import numpy as np
+import pytest
+
+import nn_functions as nn
+import prun_mask
+from datasets import networks, npy, pictures
+
+from .conftest import ROOT, succeed
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+STUDIES = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
+
+
+def rows(page):
+    """The rows of all tables in a page, each a list of its cells."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+
+
+def prose(page):
+    """A page in one line."""
+    return " ".join(page.split())
+
+
+def row_that_begins(page, begin):
+    found, = [row for row in rows(page) if row[0] == begin]
+    return found
+
+
+@pytest.fixture(scope="module")
+def data():
+    return pictures.load_data(ROOT / "datasets" / "carvnocar.h5")
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """The committed network, unpruned and after step 39."""
+    return [networks.load_parameters(ROOT / "datasets" / file, 10800)
+            for file in ("parameters.npy", "prun_parameter/prun_parameters39.npy")]
+
+
+# ------------------------------------------------------------------------------------------------------- the record
+
+def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path):
+    printed = succeed("prun_parameters.py", "--export", tmp_path / "small.npz", "--figures", tmp_path)
+    assert printed[: printed.index("exported")].strip() in STUDIES
+    photos = re.findall(r"photos: (\d+/27)", printed)
+    degree = f"{prun_mask.degree(committed[1]):.3f}"
+    _, train, test = zip(*[map("{:.2f} %".format, nn.evaluate(data, network)) for network in committed])
+    assert row_that_begins(README, "pruning degree")[1:3] == ["0.0 %", f"{degree} %"]
+    assert tuple(row_that_begins(README, "training accuracy (181 pictures)")[1:3]) == train
+    assert tuple(row_that_begins(README, "test accuracy (60 pictures)")[1:3]) == test
+    assert row_that_begins(README, "demo photos")[1:3] == photos
+    assert row_that_begins(README, "car network: weights that are 0, layers 1 to 4")[2] == f"**{degree[:4]} %**"
+    assert tuple(row_that_begins(README, "car network: accuracy on the 181 training pictures")[1:]) == train
+    assert tuple(row_that_begins(README, "car network: accuracy on the 60 test pictures")[1:]) == test
+    assert f"由 {test[0]} 变为 {test[1]}".replace(" %", "%") in README and f"{degree[:4]}% 的权重" in README
+
+    sizes = re.search(r"(\d+) bytes: ([\d.]+) times .* \((\d+) bytes\),\n([\d.]+) times .* \((\d+) bytes\)", printed)
+    small, times, dense, times_float32, dense_float32 = map("{:,}".format, map(ast.literal_eval, sizes.groups()))
+    assert row_that_begins(STUDIES, "dense, float64 (`.npy`)")[1:] == [dense, f"{times} times"]
+    assert row_that_begins(STUDIES, "dense, float32, in the exported format")[1:] == [dense_float32,
+                                                                                      f"{times_float32} times"]
+    assert row_that_begins(STUDIES, "exported")[1] == small
+    sizes = row_that_begins(README, "car network: size, float64 and exported")[1:]
+    assert sizes == [f"{dense} bytes", f"{small} bytes"]
+    assert "of its verdicts on 241 pictures and 27 photos, 0 differ" in printed
+
+
+def test_the_record_is_the_committed_one(data):
+    record = npy.load_dict(ROOT / "datasets" / "degree_costs.npy")
+    unpruned = npy.load_dict(ROOT / "datasets" / "parameters.npy")["costs"][-1]
+    first, second, *_, last = map(str, record["degree"])
+    assert f"{first}, {second}, … {last}." in prose(README)
+    accuracies = record["test_accuracy"]
+    assert f"between {min(accuracies):.2f} and {max(accuracies):.2f} %" in prose(README)
+    assert f"rises from {unpruned:.4f} to {record['costs'][-1]:.4f}" in prose(README)
+    assert f"right for {100 * np.mean(data.Y_test == 0):.1f} % of the test pictures" in prose(README)
+    cars = f"{data.Y_train.sum():.0f} of the training and {data.Y_test.sum():.0f} of the test pictures show a car"
+    assert cars in prose((ROOT / "datasets" / "README.md").read_text(encoding="utf-8"))
+
+
+# ------------------------------------------------------------------------------------------------------- the studies
+
+CRITERIA = {"`pruning.py`": (), "`--l2 0.1`": ("--l2", 0.1), "`--criterion global`": ("--criterion", "global"),
+            "`--criterion std --quality 1.5 --steps 1`": ("--criterion", "std", "--quality", 1.5, "--steps", 1),
+            "`--criterion std --quality 0.1 --delta 0.0365`":
+                ("--criterion", "std", "--quality", 0.1, "--delta", 0.0365)}
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_the_table_of_criteria(name, tmp_path):
+    printed = succeed("pruning.py", "--out", tmp_path, "--figures", tmp_path, *CRITERIA[name])
+    _, degree, accuracies, cost, left = row_that_begins(STUDIES, name)
+    record = npy.load_dict(tmp_path / "degree_costs.npy")
+    assert f"{record['degree'][-1]:.3f} %" == degree and f"{record['costs'][-1]:.3f}" == cost
+    assert f"{record['train_accuracy'][-1]:.2f} / {record['test_accuracy'][-1]:.2f} %" == accuracies
+    assert f"by layer {left}\n" in printed
+
+
+def test_what_the_quick_studies_print(tmp_path):
+    texts = {study: succeed(f"figure.{study}", "--figures", tmp_path) for study in ("sensitivity", "weights", "delta")}
+    lost = re.findall(r"layer (\d).*first at ([\d.]+) %, for good from ([\d.]+) %", texts["sensitivity"])
+    first = {layer: share for layer, share, _ in lost}
+    for_good = {layer: share for layer, _, share in lost}
+    assert (f"first at {first['2']} % of layer 2 (for good from {for_good['2']} % on), {first['1']} % of layer 1 "
+            f"({for_good['1']} %), and {first['3']} % of layers 3 and 4") in prose(STUDIES) and first["3"] == first["4"]
+
+    pattern = r"of the (\d+) connections of layer 1 that are left, (\d+) are .* before training"
+    left, survivors = re.search(pattern, texts["weights"]).groups()
+    assert f"of the {left} that are left in layer 1, {survivors} are among the {left} largest" in prose(STUDIES)
+    changed, start = re.search(r"changed a weight by ([\d.]+) .* median of ([\d.]+)", texts["weights"]).groups()
+    assert f"starts at {float(start):.3f} and is changed by {float(changed):.3f}" in prose(STUDIES)
+
+    *_, good, _, last = [line.split() for line in texts["delta"].splitlines() if line.endswith(tuple("0123456789"))]
+    sentence = "until {:.0f} % are gone; then its steps are too large ({:.0f} % in the end)"
+    assert sentence.format(float(good[2]), float(last[1])) in prose(STUDIES) and float(good[3]) < 0.05 < float(last[3])
+
+
+@pytest.mark.parametrize("options, words", [
+    ((), "the last good step is {step}, with {degree} % pruned and nothing lost. With"),
+    (("--l2", 0.1), "With `--l2 0.1` the last good step is {step}: **{degree} %** pruned, {left} connections of "
+                    "{all:,}, and {accuracy} % on the training pictures")], ids=["plain", "l2"])
+def test_how_far_a_tolerance_of_two_points_goes(options, words, tmp_path):
+    printed = succeed("pruning.py", "--tolerance", 2, "--out", tmp_path, "--figures", tmp_path, *options)
+    step, degree, accuracy, left, all_weights = re.search(
+        r"last good step: (\d+), with ([\d.]+) % .* accuracy of ([\d.]+) %.*\nconnections left: (\d+) of (\d+);",
+        printed).groups()
+    assert words.format(step=step, degree=degree, accuracy=accuracy, left=left, all=int(all_weights)) in prose(STUDIES)
+
+
+# --------------------------------------------------------------------------------------------- the same on every page
+
+def test_the_numbers_on_mnist_are_the_same_on_every_page():
+    error = {row[0]: row[2] for row in rows(STUDIES) if len(row) == 3 and re.fullmatch(r"[\d.]+", row[0])}
+    table = {row[0]: row[1] for row in rows(README) if len(row) == 3}
+    for name, ratio in (("all", "1.0"), ("12 to 13.5 times fewer", "13.5"), ("56 times fewer", "56.0"),
+                        ("66 times fewer", "65.8"), ("91 times fewer", "90.7")):
+        assert table[name] == error[ratio]
+    unpruned, pruned = (error[ratio].split(" (")[0] for ratio in ("1.0", "13.5"))
+    assert row_that_begins(README, "LeNet-300-100: error on the MNIST test digits, 13.5 times pruned (median of 5)"
+                           )[1:] == [unpruned, pruned]
+    assert f"错误率中位数为 {pruned}".replace(" %", "%") in README
+    assert f"1/91 时为 {error['90.7'].split(' (')[0]}".replace(" %", "%") in README
+
+    claims = [row[:2] + row[3:] for row in rows(STUDIES) if len(row) == 5 and row[4].startswith("**")]
+    assert claims and [row for row in rows(README) if len(row) == 4 and row[3].startswith("**")] == claims
