@@ -151,7 +151,38 @@ def _cluster(address):
         except TimeoutError:
             raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
         try:
-            yield client.get_executor(pure=False)
+            yield _Workers(client.get_executor(pure=False))
+        except ModuleNotFoundError as error:
+            raise user_input.InputError(f"{address}: a worker does not find the module {error.name}; it needs the "
+                                        f"packages of requirements.txt, and {user_input.PROJECT}") from error
         except distributed.KilledWorker:
             raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it"
                                         ) from None
+
+
+class _Workers:
+    """The workers of a Dask cluster, which need not know where the project is before a job tells them.
+
+    What is sent is bytes to Dask. Otherwise the scheduler, too, would import the project's modules, and a worker that
+    did not find them would end, and the study wait for ever.
+    """
+
+    def __init__(self, executor):
+        self.executor = executor
+
+    def map(self, run, jobs):
+        import cloudpickle  # comes with distributed
+
+        project, folder, code = user_input.PROJECT, os.getcwd(), cloudpickle.dumps(run)
+
+        def run_there(job):  # sent with its code, as it cannot be imported from anywhere
+            import os
+            import pickle
+            import sys
+
+            os.chdir(folder)  # so that paths mean there what they mean here
+            if project not in sys.path:
+                sys.path.insert(0, project)
+            return pickle.loads(code)(pickle.loads(job))
+
+        return self.executor.map(run_there, [cloudpickle.dumps(job) for job in jobs])

@@ -1,6 +1,7 @@
 """The studies on a Dask cluster: a real scheduler and two workers on loopback give what one machine gives."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from datasets import user_input
 from figure import far, studies
 
 from .conftest import ROOT, contents, fail, needs_posix, succeed
@@ -25,11 +27,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start(*command):
-    """Start a part of the cluster as the README says, but for the name of the program."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "null"}
-    return subprocess.Popen([sys.executable, "-m", *map(str, command)], cwd=ROOT, env=environment, text=True,
-                            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(part, folder, port, *options):
+    """Start a part of the cluster by its command in figure/README.md, in a folder that knows nothing of the project."""
+    command, = re.findall(f"^dask ({part} .*)$", (ROOT / "figure" / "README.md").read_text(encoding="utf-8"), re.M)
+    for there, here in (("8786", str(port)), ("SCHEDULER", "127.0.0.1"), ("--nworkers 16", "--nworkers 1")):
+        command = command.replace(there, here)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.Popen([sys.executable, "-m", "dask", *command.split(), "--no-dashboard", *options], cwd=folder,
+                            env=environment, text=True, start_new_session=True, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
 
 
 def stop(process):
@@ -39,18 +45,18 @@ def stop(process):
 
 
 @pytest.fixture
-def scheduler():
+def scheduler(tmp_path):
     port = free_port()
-    process = start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard",
-                    "--no-show")
+    process = start("scheduler", tmp_path, port, "--host", "127.0.0.1", "--no-show")
     yield f"tcp://127.0.0.1:{port}"
     stop(process)
 
 
 @pytest.fixture
 def workers(scheduler, tmp_path):
-    processes = [start("distributed.cli.dask_worker", scheduler, "--nthreads", 1, "--no-dashboard", "--local-directory",
-                       tmp_path / f"worker{number}") for number in (1, 2)]
+    port = scheduler.rsplit(":", 1)[1]
+    processes = [start("worker", tmp_path, port, "--local-directory", str(tmp_path / f"worker{number}"))
+                 for number in (1, 2)]
     yield processes
     for process in processes:
         stop(process)
@@ -85,6 +91,14 @@ def test_a_workers_mistake_is_one_line(small_data, scheduler, workers, tmp_path)
     assert str(small_data) in fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster",
                                    scheduler, **SMALL["far"])
     assert not (tmp_path / "f").exists()
+
+
+def test_workers_that_do_not_find_the_project_are_one_line(small_data, scheduler, workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(user_input, "PROJECT", "/another/place")
+    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, cwd=tmp_path,
+                **SMALL["far"])
+    assert line == (f"far.py: {scheduler}: a worker does not find the module figure; it needs the packages of "
+                    "requirements.txt, and /another/place")
 
 
 def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monkeypatch):
