@@ -1,7 +1,7 @@
 """Run all studies, and say what changed: `python -m figure.all`. `python -m figure` only lists them.
 
 Each study runs in a process of its own, as its own command would. Its figures are compared with those that are there,
-byte by byte, and the tables that it prints with those in figure/README.md, row by row. The studies on MNIST run only
+byte by byte, and the tables that it prints with those in the READMEs, row by row. The studies on MNIST run only
 where the digits are.
 """
 
@@ -85,15 +85,15 @@ def run_study(study, options):
 
 
 def print_changes(status, printed, before, after, page):
-    """Print what changed in a study's run; before, after : see `read_figures`; page : figure/README.md."""
+    """Print what changed in a study's run; before, after : see `read_figures`; page : the READMEs."""
     if status:
         print(f"    failed with exit status {status}")
     for name in sorted(set(re.findall(r"(\w+\.(?:png|gif))$", printed, re.MULTILINE)) & set(after)):
         print(f"    {name}: " + ("new" if name not in before else "the same bytes" if before[name] == after[name]
                                  else "other bytes"))
     rows = missing_rows(printed, page)
-    print(f"    {len(rows)} rows of its tables are not in figure/README.md" if rows else
-          "    all rows of its tables are in figure/README.md")
+    print(f"    {len(rows)} rows of its tables are not in the READMEs" if rows else
+          "    all rows of its tables are in the READMEs")
     for row in rows:
         print(f"        {row}")
 
@@ -104,8 +104,10 @@ def main(argv=None, chosen=None):
     parser.add_path("--figures", "figure", "DIR", "folder for the figures")
     parser.add_path("--mnist", mnist.MNIST, "DIR", "the digits")
     options = parser.parse_args(argv)
-    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as file:
-        page = file.read()
+    page = ""
+    for folder in (HERE, user_input.PROJECT):
+        with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
+            page += file.read()
     committed, failed = read_figures(HERE), False
 
     for study in list_studies():

@@ -169,11 +169,9 @@ def draw(runs, path, show=False):
                       linewidth=0.7, alpha=0.5)
         axes.plot(*zip(*medians(points_of_seeds)), f"o{style}", color=color, linewidth=2.2, markersize=4,
                   label=f"{kind.replace('_', '-')}, median of {len(runs)} seeds")
-    for points, marker, color in ((PAPER, "*", "C3"), (LATER, "D", "0.35")):
-        for name, (times, error) in points.items():
-            axes.plot(times, error, marker, color=color, markersize=11 if marker == "*" else 6)
-            axes.annotate(name, (times, error), (-6, 9) if marker == "*" else (8, -3), textcoords="offset points",
-                          fontsize=8, color=color)
+    axes.plot(*zip(*PAPER.values()), "*", color="C3", markersize=12, label="the paper: unpruned, and pruned 12 times")
+    for (name, (times, error)), marker in zip(LATER.items(), "sD^"):
+        axes.plot(times, error, marker, color="0.35", markersize=7, label=name)
     axes.set(xscale="log", xlabel="ratio: connections of the unpruned network / connections left",
              ylabel="error on the test digits (%)", ylim=(1, 4), title="LeNet-300-100 on MNIST, pruned and retrained")
     ticks = [1, 2, 4, 8, 12, 20, 40, 80, 150, 300]

@@ -17,7 +17,7 @@ def test_all_runs_the_studies_and_says_what_changed(tmp_path):
     text = succeed("figure.all", "--figures", tmp_path, "--mnist", tmp_path / "none", chosen=("sensitivity", "lenet"))
     assert "sensitivity.png: the same bytes" in text or "sensitivity.png: other bytes" in text
     assert "left out" in text and (tmp_path / "sensitivity.png").exists()
-    assert "all rows of its tables are in figure/README.md" in text
+    assert "all rows of its tables are in the READMEs" in text
 
 
 def test_what_changed_is_told(capsys):
@@ -27,4 +27,4 @@ def test_what_changed_is_told(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "    failed with exit status 1", "    new.png: new", "    other.png: other bytes",
         "    same.png: the same bytes",
-        "    1 rows of its tables are not in figure/README.md", "        | b | 2 |"]
+        "    1 rows of its tables are not in the READMEs", "        | b | 2 |"]
