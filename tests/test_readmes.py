@@ -12,6 +12,7 @@ import pytest
 import nn_functions as nn
 import prun_mask
 from datasets import networks, npy, pictures
+from figure import claims
 
 from .conftest import ROOT, succeed
 
@@ -69,8 +70,8 @@ def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path)
     assert row_that_begins(STUDIES, "dense, float32, in the exported format")[1:] == [dense_float32,
                                                                                       f"{times_float32} times"]
     assert row_that_begins(STUDIES, "exported")[1] == small
-    sizes = row_that_begins(README, "car network: size, dense float64 and exported")[1:]
-    assert sizes == [f"{dense} bytes", f"{small} bytes"]
+    sizes = row_that_begins(README, "car network: size as exported, float32")[1:]
+    assert sizes == [f"{dense_float32} bytes", f"{small} bytes"]
     assert "of its verdicts on 241 pictures and 27 photos, 0 differ" in printed
 
 
@@ -142,11 +143,20 @@ def test_how_far_a_tolerance_of_two_points_goes(options, words, tmp_path):
 def test_the_numbers_on_mnist_are_the_same_on_every_page():
     error = {row[0]: row[2] for row in rows(STUDIES) if len(row) == 3 and re.fullmatch(r"[\d.]+", row[0])}
     table = {row[0]: row[1] for row in rows(README) if len(row) == 3}
-    for name, ratio in (("all", "1.0"), ("11.5 times fewer", "11.5"), ("13.5 times fewer", "13.5"),
-                        ("56 times fewer", "56.0"), ("66 times fewer", "65.8"), ("91 times fewer", "90.7")):
+    for name, ratio in (("all", "1.0"), ("11.5 times fewer", "11.5"),
+                        ("13.5 times fewer (the first step past 12)", "13.5"), ("56 times fewer", "56.0"),
+                        ("66 times fewer", "65.8"), ("91 times fewer", "90.7")):
         assert table[name] == error[ratio]
     unpruned, pruned = (error[ratio].split(" (")[0] for ratio in ("1.0", "13.5"))
     result, = [row for row in rows(README) if row[0].startswith("LeNet-300-100: error on the MNIST test digits, 13.5")]
     assert result[1:] == [unpruned, pruned]
     assert f"错误率中位数为 {pruned}".replace(" %", "%") in README
     assert f"1/91 时为 {error['90.7'].split(' (')[0]}".replace(" %", "%") in README
+
+
+def test_the_claims_are_those_that_the_study_prints():
+    verdicts = [row for row in rows(README) if len(row) == 5 and row[4].startswith("**")]
+    assert [tuple(row[:3]) for row in verdicts] == list(claims.CLAIMS.values())
+    for row in verdicts:
+        low, high = map(float, re.search(r"\((.*) to (.*)\)", row[3]).groups())
+        assert row[4] == f"**{claims.verdict([low, high])}**"
