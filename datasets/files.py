@@ -30,11 +30,9 @@ def write_atomically(path, write):
     file and the new folders are removed. (If the process is killed, the temporary file stays until the same file is
     written again.) Raises InputError, or OSError that names `path`.
     """
-    target = os.path.realpath(path)  # through a link, as a plain write would
+    target = _written_file(path)
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.tmp")
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise InputError(f"{path}: is not a file that could be replaced")
     new_folders = make_folder(folder)
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -51,6 +49,14 @@ def write_atomically(path, write):
         if isinstance(error, OSError):
             error.filename = path  # missing where the disk is full, and the temporary name would tell the user nothing
         raise
+
+
+def _written_file(path):
+    """The file that is written under a name: through a link, as by a plain write. Raises InputError if it is none."""
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise InputError(f"{path}: is not a file that could be replaced")
+    return target
 
 
 def replace(new, target):
@@ -71,6 +77,11 @@ def check_folder(path):
         raise InputError(f"{path}: is not a folder")
     with tempfile.TemporaryFile(dir=path):
         pass
+
+
+def check_file(path):
+    """Find out before the work whether a file can be written under a name. Raises InputError, or OSError."""
+    check_folder(os.path.dirname(_written_file(path)))
 
 
 def make_folder(path):

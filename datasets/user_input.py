@@ -125,6 +125,16 @@ def positive_integer(text):
                    f"a whole number from 1 to {LARGEST_INTEGER}")
 
 
+def number_of_runs(text):
+    """The type of an option that counts the runs of a study, each of which waits in memory for its turn."""
+    return _option(int, text, lambda value: 1 <= value <= 100_000, "a whole number from 1 to 100000")
+
+
+def address(text):
+    """The type of an option that names a server: "", as of a variable that is not set, would mean none."""
+    return _option(str, text, bool, "the address of a server")
+
+
 def pixels(text):
     """The type of the height or width of pictures; JPEG files, too, have no more."""
     return _option(int, text, lambda value: 1 <= value <= 65500, "a whole number from 1 to 65500")

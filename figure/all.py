@@ -15,6 +15,7 @@ if __name__ == "__main__":
     ctrl_c.end_process()
 
 import ast
+import contextlib
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ from datasets import mnist, user_input
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ON_MNIST = ("claims", "lenet")
+GRACE = 5  # seconds for a study to end by itself on Ctrl-C
 
 
 class Study(NamedTuple):
@@ -48,12 +50,6 @@ def list_studies():
     return studies
 
 
-def print_studies():
-    """Print each study's command, what it shows, and how long it takes."""
-    for study in list_studies():
-        print(f"python -m figure.{study.name}\n    {study.subject}\n    {study.time}")
-
-
 def read_figures(folder):
     """The content of each figure in a folder, by its name."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
@@ -65,9 +61,14 @@ def read_figures(folder):
     return contents
 
 
-def missing_rows(printed, page):
-    """The rows of the tables in what a study printed that are not in a page."""
-    return [line for line in printed.splitlines() if line.startswith("|") and line not in page.splitlines()]
+def print_missing_rows(printed, page):
+    """Print which rows of the tables in what a study printed are not in a page."""
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    missing = [row for row in rows if row not in page.splitlines()]
+    if rows:
+        print(f"    {len(rows)} rows of tables, of which {len(missing)} are not in the READMEs")
+    for row in missing:
+        print(f"        {row}")
 
 
 def run_study(study, options):
@@ -79,9 +80,17 @@ def run_study(study, options):
         command += ["--data", options.mnist]
     if study.name == "lenet":
         command += ["--export", os.path.join(options.figures, "lenet.npz")]
-    environment = {**os.environ, "PYTHONPATH": user_input.PROJECT, "PYTHONIOENCODING": "utf-8"}
-    process = subprocess.run(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False)
-    return process.returncode, process.stdout
+    path = os.pathsep.join(filter(None, [user_input.PROJECT, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        printed, _ = process.communicate()
+    except KeyboardInterrupt:  # in a terminal it is the study's, too
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        process.kill()
+        raise
+    return process.returncode, printed
 
 
 def print_changes(status, printed, before, after, page):
@@ -91,11 +100,7 @@ def print_changes(status, printed, before, after, page):
     for name in sorted(set(re.findall(r"(\w+\.(?:png|gif))$", printed, re.MULTILINE)) & set(after)):
         print(f"    {name}: " + ("new" if name not in before else "the same bytes" if before[name] == after[name]
                                  else "other bytes"))
-    rows = missing_rows(printed, page)
-    print(f"    {len(rows)} rows of its tables are not in the READMEs" if rows else
-          "    all rows of its tables are in the READMEs")
-    for row in rows:
-        print(f"        {row}")
+    print_missing_rows(printed, page)
 
 
 @user_input.exit_status

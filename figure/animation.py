@@ -64,16 +64,17 @@ class Film:
 
     def __init__(self, plt, learned, shape, frames, photos):
         self.frames = frames
-        self.learned = [drawing.weights_as_picture(row, shape)[0] for row in learned]
+        self.learned = [drawing.weights_as_picture(row, shape)[0] for row in learned[:drawing.MOST_UNITS]]
         self.figure = plt.figure(figsize=INCHES, dpi=DPI, layout="constrained")
         above, below = self.figure.subfigures(2, height_ratios=(1, 2.3))
         left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))
         self.title = above.suptitle(" ", fontsize=12)
         self.units = []
-        for r, axes in enumerate(above.subplots(1, len(learned), squeeze=False)[0]):
+        for r, axes in enumerate(above.subplots(1, len(self.learned), squeeze=False)[0]):
             self.units.append(axes.imshow(self.picture(r, frames[0]), interpolation="nearest"))
             axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1} of layer 1", fontsize=8)
+            axes.set_xlabel(f"unit {r + 1} of {'layer 1' if len(learned) == len(self.learned) else len(learned)}",
+                            fontsize=8)
         self.curves = self.make_curves(left)
         grid = right.subplots(-(-len(photos) // 2), 2, squeeze=False).ravel()
         self.titles = []
@@ -91,7 +92,8 @@ class Film:
         """Draw axes for the cost and the accuracies. Returns their lines, each with its place in an `Evaluation`."""
         above, below = panel.subplots(2, sharex=True)
         above.set(ylabel="cost", ylim=(0, 1.1 * max(frame.evaluation.cost for frame in self.frames)))
-        below.set(ylabel="accuracy (%)", xlabel="pruning degree (%)", ylim=(45, 103),
+        lowest = min(min(frame.evaluation[1:]) for frame in self.frames)
+        below.set(ylabel="accuracy (%)", xlabel="pruning degree (%)", ylim=(min(45, lowest - 3), 103),
                   xlim=(-2, max(5, self.frames[-1].degree) + 2))
         curves = []
         kinds = (above, "C3o-", "cost"), (below, "C0o-", "training"), (below, "C1s-", "test")
@@ -169,6 +171,8 @@ def main(argv=None, steps=pruning.STEPS):
     parser.add_argument("--html", type=user_input.path, metavar="FILE", help="write a page with a slider, too")
     options = parser.parse_args(argv)
     files.check_folder(options.figures)
+    if options.html:
+        files.check_file(options.html)
     data, shape = pictures.load_data(options.data), pictures.picture_shape(options.data)
     parameters = networks.load_parameters(options.parameters, len(data.X_train))
     photos, labels = read_photos(options.photo, shape)

@@ -34,7 +34,7 @@ DEGREES = (20, 40, 60, 70, 80, 84, 85, 86.5)  # percent, at which the values are
 def run(data_file, unpruned, steps, schedule):
     """Prune and retrain. Returns degree, cost and both accuracies before and after each step, shape (steps + 1, 4)."""
     percent, delta = schedule
-    data = pictures.load_data(data_file)
+    data = studies.load_data(data_file)
 
     def masks_of(step, parameters):
         return prun_mask.prune_masks(parameters, percent + (step - 1) * delta)
@@ -51,10 +51,10 @@ def print_runs(runs):
     for name, values in runs.items():
         percent, delta = SCHEDULES[name]
         print(f"{name}\nstep  prunes (%)  degree (%)   cost       accuracy (%), training / test")
-        for wanted in DEGREES:
-            step = np.argmin(np.abs(values[:, 0] - wanted))
+        for step in sorted({np.argmin(np.abs(values[:, 0] - degree)) for degree in DEGREES}):
             degree, cost, train_accuracy, test_accuracy = values[step]
-            print(f"{step:4}{percent + (step - 1) * delta:12.2f}{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / "
+            prunes = f"{percent + (step - 1) * delta:.2f}" if step else ""
+            print(f"{step:4}{prunes:>12}{degree:12.2f}   {cost:.6f}   {train_accuracy:6.2f} / "
                   f"{test_accuracy:.2f}")
 
 
@@ -79,7 +79,7 @@ def main(argv=None, steps=pruning.STEPS):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters")
     studies.add_run_options(parser)
     options = parser.parse_args(argv)
-    unpruned = networks.load_parameters(options.parameters, np.prod(pictures.picture_shape(options.data)))
+    unpruned = networks.load_parameters(options.parameters, len(pictures.load_data(options.data).X_train))
     files.check_folder(options.figures)
 
     results = studies.in_parallel(functools.partial(run, options.data, unpruned, steps), list(SCHEDULES.values()),

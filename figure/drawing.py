@@ -8,6 +8,7 @@ import numpy as np
 
 from datasets.files import write_atomically
 
+MOST_UNITS = 6  # whose weights are drawn as pictures, the first ones: the pictures of more would be too small
 LEVELS = 30  # of each colour of weights as pictures: noise in more of them makes a large file
 
 # Fonts with Chinese, Japanese and Korean letters, which file names may have, on Linux, macOS and Windows. Those that

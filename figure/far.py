@@ -55,7 +55,7 @@ def run(data_file, job):
     connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
     """
     unpruned, case = job
-    data = pictures.load_data(data_file)
+    data = studies.load_data(data_file)
 
     def masks_of(step, parameters):
         masks = prun_mask.prune_masks(parameters, case.percent)
@@ -144,6 +144,7 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
                         help="is added to the first bias of each trained network, to see whether rounding decides")
     studies.add_run_options(parser, "the first N at which training learns anything")
     options = parser.parse_args(argv)
+    pictures.load_data(options.data)  # says once what is to be said of it
     files.check_folder(options.figures)
 
     networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations, options.cluster)
@@ -156,7 +157,8 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
     for case, runs in values.items():
         print_runs(case, dict(zip(networks, runs)))
     all_layers, others = values["all layers"], values["layers 2 to 4 alone"]
-    print_medians("all layers", all_layers, [np.argmax(all_layers[0, :, 0] >= degree) for degree in DEGREES])
+    print_medians("all layers", all_layers, [np.argmax(all_layers[0, :, 0] >= degree) for degree in DEGREES
+                                             if degree <= all_layers[0, -1, 0]])
     print_medians("layers 2 to 4 alone", others, range(others.shape[1]))
     draw(values, f"{options.figures}/far.png", options.show)
     return 0

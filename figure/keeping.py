@@ -56,7 +56,7 @@ def run(data_file, steps, cases, job):
     Returns the cost and the accuracies of the trained network and of each case, an array of shape (1 + cases, 3).
     """
     seed, unpruned = job
-    data = pictures.load_data(data_file)
+    data = studies.load_data(data_file)
     gram = nn.GramMatrices(data.X_train)
     evaluations = [nn.evaluate(data, unpruned)]
     pruning_steps = pruning.prune_iteratively(data, unpruned, pruning.recorded_masks, gram=gram)
@@ -93,6 +93,7 @@ def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS,
     parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     studies.add_run_options(parser, "the first N at which training learns anything")
     options = parser.parse_args(argv)
+    pictures.load_data(options.data)  # says once what is to be said of it
 
     networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations, options.cluster)
     values = np.array(studies.in_parallel(functools.partial(run, options.data, steps, cases), list(networks.items()),

@@ -169,7 +169,7 @@ def draw(runs, path, show=False):
                       linewidth=0.7, alpha=0.5)
         axes.plot(*zip(*medians(points_of_seeds)), f"o{style}", color=color, linewidth=2.2, markersize=4,
                   label=f"{kind.replace('_', '-')}, median of {len(runs)} seeds")
-    axes.plot(*zip(*PAPER.values()), "*", color="C3", markersize=12, label="the paper: unpruned, and pruned 12 times")
+    axes.plot(*zip(*PAPER.values()), "*", color="C3", markersize=12, label="the paper: unpruned, and 12 times fewer")
     for (name, (times, error)), marker in zip(LATER.items(), "sD^"):
         axes.plot(times, error, marker, color="0.35", markersize=7, label=name)
     axes.set(xscale="log", xlabel="ratio: connections of the unpruned network / connections left",
@@ -211,6 +211,7 @@ def main(argv=None, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING
     options = parser.parse_args(argv)
     seeds = range(1, options.seeds + 1) if options.seeds else seeds
     files.check_folder(options.figures)
+    files.check_file(options.export)
     data = mnist.load_mnist(options.data, options.held_out)
 
     runs = studies.in_parallel(functools.partial(run, options.data, options.held_out, training, retraining, one_shot),

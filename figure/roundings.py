@@ -60,7 +60,7 @@ class Run(NamedTuple):
 def run(data_file, steps, job):
     """Train, prune and retrain from a perturbed start; job : `StepSizes` and the perturbation. Returns a `Run`."""
     sizes, perturbation = job
-    data = pictures.load_data(data_file)
+    data = studies.load_data(data_file)
     start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), nn_main.SEED)
     start["b1"][0] += perturbation
     unpruned, costs = nn.gradient_descent(data.X_train, data.Y_train, start, sizes.training_rate, sizes.iterations)
@@ -113,6 +113,8 @@ def print_gradients(collapsed, Y):
 
     At the output it is -(1 - A) times A / (A + 1e-5); without the original's 1e-5 it would be -(1 - A).
     """
+    if not Y.any():
+        return
     ends = [(run.AL[0, Y[0] == 1], run.evaluations[-1, 0]) for run in collapsed]
     costs = [cost for A, cost in ends if A.max() < 1e-5]
     factors = [A / (A + 1e-5) for A, _ in ends if A.max() < 1e-5]
@@ -196,7 +198,7 @@ def main(argv=None, step_sizes=STEP_SIZES, steps=pruning.STEPS):
     parser = studies.make_parser(__doc__.splitlines()[0])
     parser.add_path("--original", ORIGINAL, "FILE",
                     "the original experiment's parameters.npy, of which the costs are drawn if it is there")
-    parser.add_argument("--runs", type=user_input.positive_integer, metavar="N",
+    parser.add_argument("--runs", type=user_input.number_of_runs, metavar="N",
                         help=f"with the original's step sizes (default: {next(iter(step_sizes.values())).runs})")
     studies.add_run_options(parser)
     options = parser.parse_args(argv)

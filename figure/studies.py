@@ -1,13 +1,16 @@
 """What the studies share: their command line, the networks that they start from, and runs side by side on all cores."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import functools
+import io
 import itertools
 import logging
 import multiprocessing
 import os
 import signal
+import threading
 
 import numpy as np
 from tqdm import tqdm
@@ -41,8 +44,9 @@ def make_parser(description, *saved_networks):
 def add_run_options(parser, seeds=None):
     """The options of a study of many runs, side by side; seeds : what --seeds counts, if the study has seeds."""
     if seeds:
-        parser.add_argument("--seeds", type=user_input.positive_integer, metavar="N", help=f"how many seeds: {seeds}")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="run on the Dask cluster of this scheduler")
+        parser.add_argument("--seeds", type=user_input.number_of_runs, metavar="N", help=f"how many seeds: {seeds}")
+    parser.add_argument("--cluster", type=user_input.address, metavar="ADDRESS",
+                        help="run on the Dask cluster of this scheduler")
 
 
 def read_networks(options):
@@ -65,9 +69,10 @@ def trained_networks(data_file, seeds, iterations, cluster=None):
     train = functools.partial(_train, data_file, iterations)
     if not isinstance(seeds, int):
         return dict(zip(seeds, in_parallel(train, seeds, "networks trained", cluster)))
-    data, networks, tried = pictures.load_data(data_file), {}, 0
+    data, networks, tried = load_data(data_file), {}, 0
     while len(networks) < seeds:
-        candidates = range(tried + 1, tried + 2 * (seeds - len(networks)) + 1)  # as about half of them learn
+        number = 2 * (seeds - len(networks))  # as about half of them learn
+        candidates = range(tried + 1, tried + 1 + (number if networks else min(number, MOST_TRIED)))
         for seed, network in zip(candidates, in_parallel(train, candidates, "networks trained", cluster)):
             if nn_main.why_nothing_learned(data.X_train, data.Y_train, network) is None:
                 networks[seed] = network
@@ -77,8 +82,14 @@ def trained_networks(data_file, seeds, iterations, cluster=None):
     return dict(itertools.islice(networks.items(), seeds))
 
 
+def load_data(data_file):
+    """The data set, for one of many runs: `main` has printed once what is to be said of it. Raises InputError."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return pictures.load_data(data_file)
+
+
 def _train(data_file, iterations, seed):
-    data = pictures.load_data(data_file)
+    data = load_data(data_file)
     start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), seed)
     return nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
 
@@ -107,7 +118,7 @@ def _processes(most):
     for library in ("OPENBLAS", "MKL", "OMP"):
         os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    executor = _Pool(min(most, cores, 61), multiprocessing.get_context("spawn"))  # 61 is the most on Windows
+    executor = _Pool(min(most, cores, 61), multiprocessing.get_context("spawn"), _end_with_parent)  # 61: Windows' most
     try:
         yield executor
     except BaseException as error:
@@ -133,15 +144,31 @@ class _Pool(concurrent.futures.ProcessPoolExecutor):
             signal.signal(signal.SIGINT, handler)
 
 
+def _end_with_parent():
+    """Let this process end when the one that started it does, however that ends; otherwise it would wait for ever."""
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextlib.contextmanager
 def _cluster(address):
-    """The executor of a Dask cluster. A job whose worker is lost is done by another."""
+    """The workers of a Dask cluster. A job whose worker is lost is done by another."""
     try:
         import distributed  # only here: no other script needs it
     except ImportError:
         raise user_input.InputError("--cluster needs the package distributed: pip install distributed") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # this program says itself what is wrong, in one line
+    for name in ("distributed", "distributed.client"):  # this program says itself what is wrong, in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    async def knock():  # first, because a client that reaches nobody still tries when the program ends
+        connection = await distributed.comm.connect(address, timeout=ANSWER)
+        await connection.close()
+
     try:
+        asyncio.run(knock())
         client = distributed.Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise user_input.InputError(f"{address}: no Dask scheduler answers there") from error
@@ -155,6 +182,8 @@ def _cluster(address):
         except ModuleNotFoundError as error:
             raise user_input.InputError(f"{address}: a worker does not find the module {error.name}; it needs the "
                                         f"packages of requirements.txt, and {user_input.PROJECT}") from error
+        except (concurrent.futures.CancelledError, distributed.comm.CommClosedError):
+            raise user_input.InputError(f"{address}: this Dask scheduler does not answer any more") from None
         except distributed.KilledWorker:
             raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it"
                                         ) from None

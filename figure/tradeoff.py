@@ -41,7 +41,7 @@ def run(data_file, more_iterations, degrees, steps, job):
     """
     parameters, kind = job
     penalty = PENALTIES[kind]
-    data = pictures.load_data(data_file)
+    data = studies.load_data(data_file)
     parameters, _ = nn.gradient_descent(data.X_train, data.Y_train, parameters, nn_main.LEARNING_RATE,
                                         more_iterations, **penalty)
 

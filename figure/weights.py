@@ -47,7 +47,7 @@ def print_statistics(start, before, after):
 def draw(start, before, after, shape, path, show=False):
     """Draw the histograms and the pictures; start, before, after : W1 before training, before and after pruning."""
     plt = drawing.pyplot(show)
-    units = len(before)
+    units = min(len(before), drawing.MOST_UNITS)
     survives = after != 0
     rows = {"before": before, "before - start": before - start,
             "after": after, "after - start": (after - start) * survives}
@@ -58,7 +58,8 @@ def draw(start, before, after, shape, path, show=False):
     for axes, W, title in zip(panels, (before, after[survives]), ("before pruning", "after pruning and retraining")):
         axes.hist(W.ravel(), bins=BINS, range=(-largest, largest))
         axes.set(title=f"{title}: {W.size} weights", xlabel="weight", ylabel="connections of layer 1")
-    below.suptitle("each unit's weights as a picture: before and after pruning, and less the random start of training\n"
+    which = "each unit's" if units == len(before) else f"the first {units} of {len(before)} units'"
+    below.suptitle(f"{which} weights as a picture: before and after pruning, and less the random start of training\n"
                    "grey: 0; full at ±x: weights of that size, and larger ones, have the full colour", fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
     for (title, W), row in zip(rows.items(), grid):

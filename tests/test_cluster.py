@@ -1,5 +1,6 @@
 """The studies on a Dask cluster: a real scheduler and two workers on loopback give what one machine gives."""
 
+import contextlib
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import pytest
 from datasets import user_input
 from figure import far, studies
 
-from .conftest import ROOT, contents, fail, needs_posix, succeed
+from .conftest import ROOT, contents, fail, needs_posix, run, succeed
 from .test_studies import SMALL
 
 pytest.importorskip("distributed")
@@ -44,11 +45,21 @@ def stop(process):
     process.wait()
 
 
+class Address(str):
+    """The address of a scheduler, and its process."""
+
+
 @pytest.fixture
 def scheduler(tmp_path):
     port = free_port()
     process = start("scheduler", tmp_path, port, "--host", "127.0.0.1", "--no-show")
-    yield f"tcp://127.0.0.1:{port}"
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            break
+        time.sleep(0.2)
+    address = Address(f"tcp://127.0.0.1:{port}")
+    address.process = process
+    yield address
     stop(process)
 
 
@@ -85,6 +96,17 @@ def test_a_cluster_gives_the_same_bytes_and_the_loss_of_a_worker_changes_nothing
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
 
 
+def test_the_loss_of_the_scheduler_is_one_line(small_data, scheduler, workers, tmp_path):
+    command = [sys.executable, "-m", "figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster",
+               scheduler]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    assert process.poll() is None
+    stop(scheduler.process)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2 and errors == f"far.py: {scheduler}: this Dask scheduler does not answer any more\n"
+
+
 def test_a_workers_mistake_is_one_line(small_data, scheduler, workers, tmp_path):
     moved = tmp_path / "moved.h5"
     os.rename(small_data, moved)
@@ -103,17 +125,19 @@ def test_workers_that_do_not_find_the_project_are_one_line(small_data, scheduler
 
 def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monkeypatch):
     assert studies.ANSWER < 15  # seconds, waited for at most twice
+    for address in ("http://a:1", "x:y:z"):  # a process each: its end is a part of it
+        line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address, run=run)
+        assert line == f"far.py: {address}: no Dask scheduler answers there"
+    assert "--cluster: '' is not the address of a server" in fail("figure.far", "--cluster", "")
     monkeypatch.setattr(studies, "ANSWER", 2)
-    for address in (f"tcp://127.0.0.1:{free_port()}", "no address"):
-        before = time.perf_counter()
-        line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address,
-                    **SMALL["far"])
-        assert line == f"far.py: {address}: no Dask scheduler answers there" and time.perf_counter() - before < 6
+    address = f"tcp://127.0.0.1:{free_port()}"
+    before = time.perf_counter()
+    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address, **SMALL["far"])
+    assert line == f"far.py: {address}: no Dask scheduler answers there" and time.perf_counter() - before < 6
 
 
 def test_a_cluster_without_workers_is_one_line(small_data, tmp_path, scheduler, monkeypatch):
     monkeypatch.setattr(studies, "ANSWER", 2)
-    time.sleep(1)
     line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, **SMALL["far"])
     assert line == f"far.py: {scheduler}: this Dask cluster has no workers"
 

@@ -260,6 +260,13 @@ def test_delta_grows_from_step_to_step(small_data, start):
     assert abs(prun_mask.degree(parameters) - 59.5) < 1
 
 
+def test_delta_prints_a_step_once_and_the_start_without_a_percentage(capsys):
+    name = next(iter(delta.SCHEDULES))
+    delta.print_runs({name: np.array([(84.5, 0.1, 99, 80), (85.2, 0.2, 98, 70)])})
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [["0", "84.50", "0.100000"], ["1", "5.00", "85.20"]]
+
+
 # ---------------------------------------------------------------------------------------------------------- weights
 
 def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):

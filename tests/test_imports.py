@@ -17,7 +17,7 @@ LEVELS = [
      "prun_parameters"],
     ["figure.studies", "figure.digits", "figure.all"],
 ]
-OPTIONAL = {"figure.studies": {"distributed"}}  # packages that are imported only where they are needed
+OPTIONAL = {"figure.studies": {"distributed", "cloudpickle"}}  # packages that are imported only where they are needed
 MODULES = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts)
                  for folder in (".", "datasets", "figure") for path in (ROOT / folder).glob("*.py"))
 STUDIES = [name for name in MODULES if name.startswith("figure.") and name not in sum(LEVELS, ["figure.__init__"])]

@@ -95,6 +95,11 @@ def test_the_study_prints_draws_and_exports_the_same_twice(folder, tmp_path, in_
         assert_figure(tmp_path / "a" / name)
 
 
+def test_an_export_that_cannot_be_written_is_told_before_the_work(folder, tmp_path):
+    line = fail("figure.lenet", "--data", folder, "--figures", tmp_path / "f", "--export", tmp_path)
+    assert line == f"lenet.py: {tmp_path}: is not a file that could be replaced"
+
+
 def test_the_study_does_not_depend_on_the_number_of_processes(folder, tmp_path):
     texts = []
     for seeds in ((1,), (1, 2)):  # one process, and two

@@ -2,11 +2,13 @@
 
 import importlib
 import os
+import pathlib
 import pickle
 import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from datasets.pictures import load_data
 from datasets.user_input import InputError
 from figure import far, keeping, roundings, studies
 
-from .conftest import ROOT, assert_figure, fail, needs_posix, not_ignoring_ctrl_c, succeed
+from .conftest import ROOT, assert_figure, fail, needs_posix, not_ignoring_ctrl_c, succeed, write_data
 
 # Settings with which each study takes little time.
 SMALL = {
@@ -88,6 +90,16 @@ def test_studies_have_help_and_one_line_errors(study, tmp_path):
     assert line == f"{study}.py: {tmp_path / 'missing'}: No such file or directory"
 
 
+@pytest.mark.parametrize("study", ["delta", "far", "keeping", "roundings", "tradeoff"])
+def test_what_is_to_be_said_of_the_data_is_said_once(study, in_this_process, networks, tmp_path):
+    X = np.random.RandomState(0).rand(28, 6, 8, 3)
+    write_data(tmp_path / "floats.h5", X_train=X[:20], X_test=X[20:])
+    figures = ["--figures", tmp_path / "figures"] if study in WITH_FIGURE else []
+    text = succeed(f"figure.{study}", "--data", tmp_path / "floats.h5", *figures,
+                   *networks[:2 if study == "delta" else 0], **SMALL[study])
+    assert text.count("the pictures are float64, taken as values from 0 to 1") == 1
+
+
 def test_networks_that_do_not_belong_together_are_refused(small_data, networks, tmp_path):
     save_parameters(tmp_path / "other.npy", nn.initialize_parameters((144, 6, 4, 3, 2, 1), 1), [])
     for study in ("network", "weights"):
@@ -144,6 +156,37 @@ def kill_itself(_):
 
 
 @needs_posix
+def test_the_processes_end_with_a_study_that_is_killed(tmp_path):
+    (tmp_path / "study.py").write_text("import os, sys, time\nfrom figure import studies\n"
+                                       "def job(file):\n    open(file, 'w').write(str(os.getpid()))\n"
+                                       "    time.sleep(100)\n"
+                                       "if __name__ == '__main__':\n    studies.in_parallel(job, sys.argv[1:])\n")
+    process = subprocess.Popen([sys.executable, tmp_path / "study.py", tmp_path / "pid"], cwd=ROOT,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    process.kill()
+    process.wait()
+    wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def wait_until(condition):
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = pathlib.Path(f"/proc/{process}/stat")  # an ended process that nobody has waited for is still listed
+    return not (stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+
+
+@needs_posix
 @pytest.mark.parametrize("seconds", [0.3, 4])  # while the processes start, and while they work
 def test_ctrl_c_ends_a_study_in_one_line(seconds, tmp_path):
     # A terminal sends it to all processes of the group.
@@ -183,5 +226,5 @@ def test_so_many_seeds_are_the_first_that_learn(small_data, in_this_process, mon
     expected = studies.trained_networks(small_data, learned[:4], 1)
     assert all(np.array_equal(found[seed]["W1"], expected[seed]["W1"]) for seed in found)
     monkeypatch.setattr(nn_main, "why_nothing_learned", lambda *_: "never")
-    with pytest.raises(InputError, match="nothing is learned at any of the seeds 1 to"):
-        studies.trained_networks(small_data, 4, 1)
+    with pytest.raises(InputError, match="nothing is learned at any of the seeds 1 to 30$"):
+        studies.trained_networks(small_data, 40, 1)
