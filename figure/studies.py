@@ -172,21 +172,20 @@ def _cluster(address):
         client = distributed.Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise user_input.InputError(f"{address}: no Dask scheduler answers there") from error
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=ANSWER)
-        except TimeoutError:
-            raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
-        try:
+    try:
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=ANSWER)
+            except TimeoutError:
+                raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
             yield _Workers(client.get_executor(pure=False))
-        except ModuleNotFoundError as error:
-            raise user_input.InputError(f"{address}: a worker does not find the module {error.name}; it needs the "
-                                        f"packages of requirements.txt, and {user_input.PROJECT}") from error
-        except (concurrent.futures.CancelledError, distributed.comm.CommClosedError):
-            raise user_input.InputError(f"{address}: this Dask scheduler does not answer any more") from None
-        except distributed.KilledWorker:
-            raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it"
-                                        ) from None
+    except ModuleNotFoundError as error:
+        raise user_input.InputError(f"{address}: a worker does not find the module {error.name}; it needs the "
+                                    f"packages of requirements.txt, and {user_input.PROJECT}") from error
+    except distributed.KilledWorker:
+        raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it") from None
+    except (concurrent.futures.CancelledError, distributed.comm.CommClosedError, TimeoutError, asyncio.TimeoutError):
+        raise user_input.InputError(f"{address}: this Dask scheduler does not answer any more") from None
 
 
 class _Workers:

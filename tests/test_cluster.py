@@ -18,6 +18,9 @@ from figure import far, studies
 from .conftest import ROOT, contents, fail, needs_posix, run, succeed
 from .test_studies import SMALL
 
+# A study that is at work for a second at least.
+LONG = {**SMALL["far"], "cases": {name: case._replace(steps=45) for name, case in far.CASES.items()}}
+
 pytest.importorskip("distributed")
 pytestmark = needs_posix  # whole groups of processes are killed
 
@@ -37,6 +40,16 @@ def start(part, folder, port, *options):
     return subprocess.Popen([sys.executable, "-m", "dask", *command.split(), "--no-dashboard", *options], cwd=folder,
                             env=environment, text=True, start_new_session=True, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def stopped_soon(process, seconds=0.5):
+    """Stop a part of the cluster while the block runs."""
+    thread = threading.Timer(seconds, stop, [process])
+    thread.start()
+    yield
+    assert process.poll() is not None  # the block was not over before
+    thread.join()
 
 
 def stop(process):
@@ -75,36 +88,21 @@ def workers(scheduler, tmp_path):
 
 def test_a_cluster_gives_the_same_bytes_and_the_loss_of_a_worker_changes_nothing(small_data, scheduler, workers,
                                                                                  tmp_path):
-    settings = {**SMALL["far"], "cases": {name: case._replace(steps=60) for name, case in far.CASES.items()}}
-    local = succeed("figure.far", "--data", small_data, "--figures", tmp_path / "local", **settings)
+    local = succeed("figure.far", "--data", small_data, "--figures", tmp_path / "local", **LONG)
     command = ["figure.far", "--data", small_data, "--figures", tmp_path / "cluster", "--cluster", scheduler]
-    assert succeed(*command, **settings).replace("/cluster/", "/local/") == local
+    assert succeed(*command, **LONG).replace("/cluster/", "/local/") == local
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
 
-    killed = []
-
-    def kill_the_first():
-        time.sleep(0.5)
-        killed.append(time.perf_counter())
-        stop(workers[0])
-
-    thread = threading.Thread(target=kill_the_first)
-    thread.start()
-    assert succeed(*command, **settings).replace("/cluster/", "/local/") == local
-    assert time.perf_counter() > killed[0]  # it was at work then
-    thread.join()
+    with stopped_soon(workers[0]):
+        assert succeed(*command, **LONG).replace("/cluster/", "/local/") == local
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
 
 
 def test_the_loss_of_the_scheduler_is_one_line(small_data, scheduler, workers, tmp_path):
-    command = [sys.executable, "-m", "figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster",
-               scheduler]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
-    assert process.poll() is None
-    stop(scheduler.process)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2 and errors == f"far.py: {scheduler}: this Dask scheduler does not answer any more\n"
+    settings = {**LONG, "training_iterations": 10**6}
+    with stopped_soon(scheduler.process, 1):
+        line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, **settings)
+    assert line == f"far.py: {scheduler}: this Dask scheduler does not answer any more"
 
 
 def test_a_workers_mistake_is_one_line(small_data, scheduler, workers, tmp_path):
@@ -129,7 +127,7 @@ def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monke
         line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address, run=run)
         assert line == f"far.py: {address}: no Dask scheduler answers there"
     assert "--cluster: '' is not the address of a server" in fail("figure.far", "--cluster", "")
-    monkeypatch.setattr(studies, "ANSWER", 2)
+    monkeypatch.setattr(studies, "ANSWER", 1)
     address = f"tcp://127.0.0.1:{free_port()}"
     before = time.perf_counter()
     line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address, **SMALL["far"])
@@ -137,7 +135,7 @@ def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monke
 
 
 def test_a_cluster_without_workers_is_one_line(small_data, tmp_path, scheduler, monkeypatch):
-    monkeypatch.setattr(studies, "ANSWER", 2)
+    monkeypatch.setattr(studies, "ANSWER", 1)
     line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, **SMALL["far"])
     assert line == f"far.py: {scheduler}: this Dask cluster has no workers"
 

@@ -51,16 +51,16 @@ def test_without_a_good_photo_there_is_no_figure(options, tmp_path):
     assert not (tmp_path / "figure").exists()
 
 
-@pytest.mark.parametrize("name", ["price_$5_and_$6.png", "x$\\frac$.png", "汽车 照片.png",
-                                  b"bad\xff.png".decode(errors="surrogateescape")])
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
-def test_photos_of_any_name_are_judged(options, tmp_path, name, encoding):
+def test_photos_of_any_name_are_judged(options, tmp_path, encoding):
     folder = tmp_path / "photos"
     folder.mkdir()
-    Image.new("RGB", (8, 6)).save(folder / "1.png")
-    (folder / "1.png").rename(folder / name)
+    names = ("price_$5_and_$6.png", "x$\\frac$.png", "汽车 照片.png", b"bad\xff.png".decode(errors="surrogateescape"))
+    for name in names:
+        Image.new("RGB", (8, 6)).save(folder / "1.png")
+        (folder / "1.png").rename(folder / name)
     text = succeed("nn_test.py", folder, *options, run=run, PYTHONIOENCODING=encoding)
-    assert ": no car 0.019\n" in text
+    assert text.count(": no car 0.019\n") == len(names)
 
 
 def test_oversized_and_lying_photos_are_errors_that_name_them(options, tmp_path):

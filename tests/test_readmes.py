@@ -91,20 +91,25 @@ def test_the_record_is_the_committed_one(data):
 
 # ------------------------------------------------------------------------------------------------------- the studies
 
-CRITERIA = {"`pruning.py`": (), "`--l2 0.1`": ("--l2", 0.1), "`--criterion global`": ("--criterion", "global"),
+CRITERIA = {"`--criterion global`": ("--criterion", "global"),
             "`--criterion std --quality 1.5 --steps 1`": ("--criterion", "std", "--quality", 1.5, "--steps", 1),
             "`--criterion std --quality 0.1 --delta 0.0365`":
                 ("--criterion", "std", "--quality", 0.1, "--delta", 0.0365)}
 
 
+def check_row_of_criteria(name, out, step, left):
+    """Compare a row of the table of criteria with a step of the run in a folder."""
+    values = {key: numbers[step - 1] for key, numbers in npy.load_dict(out / "degree_costs.npy").items()
+              if key in ("degree", "costs", "train_accuracy", "test_accuracy")}
+    assert row_that_begins(STUDIES, name)[1:] == [
+        f"{values['degree']:.3f} %", f"{values['train_accuracy']:.2f} / {values['test_accuracy']:.2f} %",
+        f"{values['costs']:.3f}", left]
+
+
 @pytest.mark.parametrize("name", CRITERIA)
 def test_the_table_of_criteria(name, tmp_path):
     printed = succeed("pruning.py", "--out", tmp_path, "--figures", tmp_path, *CRITERIA[name])
-    _, degree, accuracies, cost, left = row_that_begins(STUDIES, name)
-    record = npy.load_dict(tmp_path / "degree_costs.npy")
-    assert f"{record['degree'][-1]:.3f} %" == degree and f"{record['costs'][-1]:.3f}" == cost
-    assert f"{record['train_accuracy'][-1]:.2f} / {record['test_accuracy'][-1]:.2f} %" == accuracies
-    assert f"by layer {left}\n" in printed
+    check_row_of_criteria(name, tmp_path, 0, re.search("by layer (.*)", printed)[1])
 
 
 def test_what_the_quick_studies_print(tmp_path):
@@ -126,16 +131,21 @@ def test_what_the_quick_studies_print(tmp_path):
     assert sentence.format(float(good[2]), float(last[1])) in prose(STUDIES) and float(good[3]) < 0.05 < float(last[3])
 
 
-@pytest.mark.parametrize("options, words", [
-    ((), "the last good step is {step}, with {degree} % pruned and nothing lost. With"),
-    (("--l2", 0.1), "With `--l2 0.1` the last good step is {step}: **{degree} %** pruned, {left} connections of "
-                    "{all:,}, and {accuracy} % on the training pictures")], ids=["plain", "l2"])
-def test_how_far_a_tolerance_of_two_points_goes(options, words, tmp_path):
+@pytest.mark.parametrize("name, words", [
+    ("`pruning.py`", "the last good step is {step}, with {degree} % pruned and nothing lost. With"),
+    ("`--l2 0.1`", "With `--l2 0.1` the last good step is {step}: **{degree} %** pruned, {left} connections of "
+                   "{all:,}, and {accuracy} % on the training pictures")], ids=["plain", "l2"])
+def test_how_far_a_tolerance_of_two_points_goes(name, words, tmp_path):
+    options = ("--l2", 0.1) if "l2" in name else ()
     printed = succeed("pruning.py", "--tolerance", 2, "--out", tmp_path, "--figures", tmp_path, *options)
     step, degree, accuracy, left, all_weights = re.search(
         r"last good step: (\d+), with ([\d.]+) % .* accuracy of ([\d.]+) %.*\nconnections left: (\d+) of (\d+);",
         printed).groups()
     assert words.format(step=step, degree=degree, accuracy=accuracy, left=left, all=int(all_weights)) in prose(STUDIES)
+
+    network = networks.load_parameters(tmp_path / "prun_parameter" / "prun_parameters39.npy", 10800)
+    left = ", ".join(str(np.count_nonzero(network[f"W{l}"])) for l in (1, 2, 3, 4))
+    check_row_of_criteria(name, tmp_path, 39, left)  # which has these, too
 
 
 # --------------------------------------------------------------------------------------------- the same on every page
