@@ -80,12 +80,12 @@ def test_of_many_units_the_first_are_drawn(small_data):
 
 def test_the_same_gif_twice_with_a_frame_for_each_step(command, tmp_path):
     for folder in ("a", "b"):
-        succeed(*command, "--figures", tmp_path / folder, steps=4)
+        succeed(*command, "--figures", tmp_path / folder, steps=3)
     assert contents(tmp_path / "a") == contents(tmp_path / "b") and len(contents(tmp_path / "a")) == 1
     with Image.open(tmp_path / "a" / "pruning.gif") as gif:
-        assert gif.n_frames == 5 and gif.size == (850, 520) and gif.info["loop"] == 0
+        assert gif.n_frames == 4 and gif.size == (850, 520) and gif.info["loop"] == 0
         frames = []
-        for number, milliseconds in enumerate([animation.MILLISECONDS] * 4 + [animation.LAST]):
+        for number, milliseconds in enumerate([animation.MILLISECONDS] * 3 + [animation.LAST]):
             gif.seek(number)
             assert gif.info["duration"] == milliseconds
             frames.append(np.asarray(gif.convert("RGB")).astype(int))

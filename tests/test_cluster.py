@@ -43,7 +43,7 @@ def start(part, folder, port, *options):
 
 
 @contextlib.contextmanager
-def stopped_soon(process, seconds=0.5):
+def stopped_soon(process, seconds):
     """Stop a part of the cluster while the block runs."""
     thread = threading.Timer(seconds, stop, [process])
     thread.start()
@@ -86,14 +86,10 @@ def workers(scheduler, tmp_path):
         stop(process)
 
 
-def test_a_cluster_gives_the_same_bytes_and_the_loss_of_a_worker_changes_nothing(small_data, scheduler, workers,
-                                                                                 tmp_path):
+def test_a_cluster_gives_the_same_bytes_although_a_worker_is_lost(small_data, scheduler, workers, tmp_path):
     local = succeed("figure.far", "--data", small_data, "--figures", tmp_path / "local", **LONG)
     command = ["figure.far", "--data", small_data, "--figures", tmp_path / "cluster", "--cluster", scheduler]
-    assert succeed(*command, **LONG).replace("/cluster/", "/local/") == local
-    assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
-
-    with stopped_soon(workers[0]):
+    with stopped_soon(workers[0], 0.8):
         assert succeed(*command, **LONG).replace("/cluster/", "/local/") == local
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
 

@@ -187,7 +187,7 @@ def is_running(process):
 
 
 @needs_posix
-@pytest.mark.parametrize("seconds", [0.3, 4])  # while the processes start, and while they work
+@pytest.mark.parametrize("seconds", [0.3, 2])  # while the processes start, and while they work
 def test_ctrl_c_ends_a_study_in_one_line(seconds, tmp_path):
     # A terminal sends it to all processes of the group.
     code = ("import os, signal, sys, threading\nimport figure.far\nif __name__ == '__main__':\n"
