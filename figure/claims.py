@@ -9,7 +9,7 @@ figure/claims.png. Needs the digits (`python -m datasets.fetch_mnist`).
 The settings were chosen on the last 10,000 training digits, held out (--held-out 10000). The test digits were looked
 at in the end only.
 
-Time on 2 cores: eight minutes.
+Time on 2 cores: eight to ten minutes.
 """
 
 import sys
