@@ -5,7 +5,6 @@ Markdown tables (--out writes them to a file, too). Then times the scripts as wh
 more pictures. PyTorch and scikit-learn are left out with a line where they are not installed. Needs a POSIX system.
 """
 
-import argparse
 import itertools
 import os
 import platform
@@ -24,7 +23,7 @@ import nn_functions as nn
 import nn_main
 import prun_mask
 import pruning
-from datasets.files import write_atomically
+from datasets import files, user_input
 from datasets.networks import load_parameters
 from datasets.pictures import Data, load_data
 
@@ -42,8 +41,6 @@ try:
 except ImportError:
     torch = None
 
-DATA = "datasets/carvnocar.h5"
-PARAMETERS = "datasets/parameters.npy"
 PICTURES = (181, 1000, 5000, 20000)
 
 
@@ -247,9 +244,10 @@ def growth(folder):
         results = {method: measure("-m", "tests.benchmark", "--time", method, "--data", path)
                    for method in ("original", "textbook", "gram")}
         milliseconds = {method: output.split() for method, (output, _, _) in results.items()}
+        name = "Gram form" if chosen == "gram" else chosen
         lines.append(f"| {m} | {10800 * m * 8 / 1e6:.0f} | {milliseconds['original'][0]} | "
                      f"{milliseconds['textbook'][0]} | {milliseconds['gram'][0]} | "
-                     f"{milliseconds['gram'][1]} | {chosen} | {results[chosen][2]:.0f} |")
+                     f"{milliseconds['gram'][1]} | {name} | {results[chosen][2]:.0f} |")
     return lines
 
 
@@ -295,24 +293,27 @@ class Tables:
         print(text, end="", flush=True)
         self.text += text
         if self.path:
-            write_atomically(self.path, lambda file: file.write(self.text.encode()))
+            files.write_atomically(self.path, lambda file: file.write(self.text.encode()))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=3, help="of every measurement")
-    parser.add_argument("--iterations", type=int, default=4000, help="of training")
-    parser.add_argument("--steps", type=int, default=39, help="of pruning")
-    parser.add_argument("--out", help="write the tables to this file, too")
-    parser.add_argument("--data", default=DATA, help="the pictures, HDF5")
-    parser.add_argument("--time", metavar="METHOD",
-                        help="only time one method of training on --data, as the last table does")
-    options = parser.parse_args()
+@user_input.exit_status
+def main(argv=None):
+    parser = user_input.ArgumentParser(__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=user_input.positive_integer, default=3, help="of every measurement")
+    parser.add_argument("--iterations", type=user_input.positive_integer, default=4000, help="of training")
+    parser.add_argument("--steps", type=user_input.positive_integer, default=39, help="of pruning")
+    parser.add_argument("--out", type=user_input.path, metavar="FILE", help="write the tables to this file, too")
+    parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
+    parser.add_argument("--time", choices=("original", "textbook", "gram"), metavar="METHOD",
+                        help="only time one method of training on --data, as the last table does: original, textbook "
+                             "or gram")
+    options = parser.parse_args(argv)
     if options.time:
         time_one_method(options.time, options.data)
-        return
+        return 0
 
+    if options.out:
+        files.check_file(options.out)
     X, Y = load_data(options.data)[:2]
     show = Tables(options.out)
     show([f"Medians of {options.repetitions} runs on {processor()}; Python {platform.python_version()}, "
@@ -325,13 +326,14 @@ def main():
     start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
     show(compare(f"training, {options.iterations} iterations", trainers(X, Y, start, options.iterations),
                  options.repetitions, options.iterations, X, Y))
-    trained = load_parameters(PARAMETERS, len(X))
+    trained = load_parameters(user_input.default_path(pruning.PARAMETERS), len(X))
     show(compare(f"pruning, {options.steps} × {pruning.ITERATIONS} iterations", pruners(X, Y, trained, options.steps),
                  options.repetitions, options.steps * pruning.ITERATIONS, X, Y))
     with tempfile.TemporaryDirectory() as folder:
         show(whole_processes(options.repetitions, folder))
         show(["Training on generated pictures of the same shape; times are for one iteration:", "", *growth(folder)])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,17 +7,17 @@ Markdown tables of medians. PyTorch and SciPy are left out with a line where the
 threads as OMP_NUM_THREADS says.
 """
 
-import argparse
 import os
 import platform
 import statistics
+import sys
 import time
 
 import numpy as np
 
 import nn_functions as nn
 import prun_mask
-from datasets import mnist
+from datasets import mnist, user_input
 from datasets.networks import load_parameters
 from figure import digits, lenet
 
@@ -133,13 +133,13 @@ def epoch_table(data, repetitions):
     return lines
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", default=mnist.MNIST, help="the folder of the digits")
-    parser.add_argument("--network", default=lenet.EXPORT, help="the pruned network")
-    parser.add_argument("--repetitions", type=int, default=5, help="of every measurement")
-    options = parser.parse_args()
+@user_input.exit_status
+def main(argv=None):
+    parser = user_input.ArgumentParser(__doc__.splitlines()[0])
+    parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
+    parser.add_path("--network", lenet.EXPORT, "FILE", "the pruned network")
+    parser.add_argument("--repetitions", type=user_input.positive_integer, default=5, help="of every measurement")
+    options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
     print(f"Medians of {options.repetitions} runs, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}; "
           f"Python {platform.python_version()}, NumPy {np.__version__}"
@@ -150,7 +150,8 @@ def main():
     X = nn.as_floating(data.X_test, np.float32)
     for lines in (judging_table(parameters, X, options.repetitions), epoch_table(data, options.repetitions)):
         print("\n".join(["", *lines]))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
