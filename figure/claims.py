@@ -51,6 +51,8 @@ BINS = 20  # of the histogram of magnitudes
 LINES = {"L1, without retraining": "C1s:", "L1, with retraining": "C1s-", "L2, without retraining": "C0o:",
          "L2, with retraining": "C0o-", "L2, iterative": "C2^-"}
 
+ALL = f"{min(SHARES):.0%} to {max(SHARES):.0%} kept"
+
 
 class Claim(NamedTuple):
     """A claim of the paper, and the number that decides it."""
@@ -62,26 +64,26 @@ class Claim(NamedTuple):
 
 CLAIMS = {
     "retraining": Claim("3", "without retraining, accuracy suffers",
-                        "error without - error with (L2, mean of all shares)"),
-    "L1 first": Claim("3.1", "before retraining, L1 is better", "error of L2 - error of L1 (mean of all shares)"),
-    "L2 after": Claim("3.1", "after retraining, L2 is better", "error of L1 - error of L2 (mean of all shares)"),
+                        f"error without - error with (L2, mean of {ALL})"),
+    "L1 first": Claim("3.1", "before retraining, L1 is better", f"error of L2 - error of L1 (mean of {ALL})"),
+    "L2 after": Claim("3.1", "after retraining, L2 is better", f"error of L1 - error of L2 (mean of {ALL})"),
     "L1 then L2": Claim("5", "L1 to prune and L2 to retrain is not better than L2 for both",
-                        "error of L1 then L2 - error of L2 (mean of all shares)"),
+                        f"error of L1 then L2 - error of L2 (mean of {ALL})"),
     "dropout": Claim("3.2", "dropout is to be reduced for retraining",
                      f"error with D_o - error with D_r ({AT:.0%} kept)"),
     "keeping": Claim("3.3", "surviving weights are better than new ones",
                      f"error of new - error of kept ({AT:.0%} kept)"),
     "iterative": Claim("3.4", "iterative pruning is better than at once",
-                       "error at once - error iterative (L2, mean of all shares)"),
+                       f"error at once - error iterative (L2, mean of {ALL})"),
     "random": Claim("3.4", "pruning at random, with a probability by magnitude, is worse",
                     f"its error - error of pruning the smallest ({AT:.0%} kept)"),
     "neurons": Claim("3.5", "retraining with regularisation kills neurons without outputs",
                      f"share of their weights gone (%), with L2 - without ({min(SHARES):.0%} kept)"),
-    "half": Claim("5", "half of the connections can go for nothing, without retraining",
+    "half": Claim("5", "half of the connections can go at no cost, without retraining",
                   f"{FREE} - rise of the error (L2, 50% kept)"),
     "fall": Claim("5", "without retraining the fall begins at more connections than with it",
                   f"share kept (%) where the error is {FALL} higher, without - with"),
-    "sensitivity": Claim("5, Fig. 6", "the layer at the picture is the most sensitive",
+    "sensitivity": Claim("5, Fig. 6", "the first layer is the most sensitive",
                          f"error with it alone pruned - the worst of the others ({AT:.0%} kept)"),
     "hills": Claim("5, Fig. 7", "one hill of weights around zero becomes two, further out",
                    f"commonest magnitude in layer 1, after - before (L2, {AT:.0%} kept)"),
