@@ -25,6 +25,7 @@ from datasets import networks, pictures, record, user_input
 SEEDS = (1, 3, 5, 9, 12)
 MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched in vain
 ANSWER = 10  # seconds to wait for a cluster
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # one since Python 3.11
 
 
 def make_parser(description, *saved_networks):
@@ -176,7 +177,7 @@ def _cluster(address):
         with client:
             try:
                 client.wait_for_workers(1, timeout=ANSWER)
-            except TimeoutError:
+            except TIMEOUTS:
                 raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
             yield _Workers(client.get_executor(pure=False))
     except ModuleNotFoundError as error:
@@ -184,7 +185,7 @@ def _cluster(address):
                                     f"packages of requirements.txt, and {user_input.PROJECT}") from error
     except distributed.KilledWorker:
         raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it") from None
-    except (concurrent.futures.CancelledError, distributed.comm.CommClosedError, TimeoutError, asyncio.TimeoutError):
+    except (concurrent.futures.CancelledError, distributed.comm.CommClosedError, *TIMEOUTS):
         raise user_input.InputError(f"{address}: this Dask scheduler does not answer any more") from None
 
 
