@@ -66,9 +66,12 @@ def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path)
 
     sizes = re.search(r"(\d+) bytes: ([\d.]+) times .* \((\d+) bytes\),\n([\d.]+) times .* \((\d+) bytes\)", printed)
     small, times, dense, times_float32, dense_float32 = map("{:,}".format, map(ast.literal_eval, sizes.groups()))
-    assert row_that_begins(STUDIES, "dense, float64 (`.npy`)")[1:] == [dense, f"{times} times"]
-    assert row_that_begins(STUDIES, "dense, float32, in the exported format")[1:] == [dense_float32,
-                                                                                      f"{times_float32} times"]
+    written, times_written = row_that_begins(STUDIES, "dense, float64 (`.npy`)")[1:]
+    assert times_written == f"{times} times"
+    # The names in the file, 100 bytes of it, depend on NumPy's version.
+    assert abs(int(written.replace(",", "")) - int(dense.replace(",", ""))) < 200
+    row = row_that_begins(STUDIES, "dense, float32, in the exported format")
+    assert row[1:] == [dense_float32, f"{times_float32} times"]
     assert row_that_begins(STUDIES, "exported")[1] == small
     sizes = row_that_begins(README, "car network: size as exported, float32")[1:]
     assert sizes == [f"{dense_float32} bytes", f"{small} bytes"]
