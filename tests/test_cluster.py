@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from datasets import user_input
+from datasets import pictures, user_input
 from figure import far, studies
 
 from .conftest import ROOT, contents, fail, needs_posix, run, succeed
@@ -101,20 +101,17 @@ def test_the_loss_of_the_scheduler_is_one_line(small_data, scheduler, workers, t
     assert line == f"far.py: {scheduler}: this Dask scheduler does not answer any more"
 
 
-def test_a_workers_mistake_is_one_line(small_data, scheduler, workers, tmp_path):
-    moved = tmp_path / "moved.h5"
-    os.rename(small_data, moved)
-    assert str(small_data) in fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster",
-                                   scheduler, **SMALL["far"])
-    assert not (tmp_path / "f").exists()
-
-
-def test_workers_that_do_not_find_the_project_are_one_line(small_data, scheduler, workers, tmp_path, monkeypatch):
-    monkeypatch.setattr(user_input, "PROJECT", "/another/place")
-    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler, cwd=tmp_path,
-                **SMALL["far"])
+def test_what_is_wrong_at_the_workers_is_one_line(small_data, scheduler, workers, tmp_path, monkeypatch):
+    command = ["figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", scheduler]
+    with monkeypatch.context() as patch:
+        patch.setattr(user_input, "PROJECT", "/another/place")
+        line = fail(*command, cwd=tmp_path, **SMALL["far"])
     assert line == (f"far.py: {scheduler}: a worker does not find the module figure; it needs the packages of "
                     "requirements.txt, and /another/place")
+    moved = tmp_path / "moved.h5"
+    monkeypatch.setattr(pictures, "load_data", lambda path: os.path.exists(small_data) and os.rename(small_data, moved))
+    assert fail(*command, **SMALL["far"]) == f"far.py: {small_data}: No such file or directory"
+    assert not (tmp_path / "f").exists()
 
 
 def test_an_address_where_nobody_answers_is_one_line(small_data, tmp_path, monkeypatch):
