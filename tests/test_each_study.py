@@ -85,7 +85,22 @@ def test_far_prints_how_far_it_goes(capsys):
     assert lines[-1] == "| 12.000 % | 6-5 | 96.00 % (92.00 to 97.00) | 66.00 % (65.00 to 70.00) |"
 
 
+def test_far_prints_no_degree_that_is_not_reached(small_data, monkeypatch, in_this_process):  # noqa: F811
+    text = succeed("figure.far", "--data", small_data, "--figures", small_data.parent, **SMALL["far"])
+    table = text[text.index("\nall layers pruned\n|"):text.index("\nlayers 2 to 4 alone pruned\n|")]
+    rows = table.splitlines()[4:]
+    assert len(rows) == 1 and rows[0].startswith("| 0.000 %")  # after four steps of 5 %
+
+
 # -------------------------------------------------------------------------------------------------------- roundings
+
+def test_roundings_without_a_picture_of_a_car_say_nothing_of_its_gradient(capsys):
+    run = roundings.Run(None, None, np.array([[0.1, 100, 100]]), np.array([True]), np.array([[0.1, 0.2]]))
+    roundings.print_gradients([run], np.zeros((1, 2)))
+    assert capsys.readouterr().out == ""
+    roundings.print_gradients([run], np.array([[0, 1]]))
+    assert "in 1, cars are given probabilities of 0.20 to 0.20, and the cost is 0.100" in capsys.readouterr().out
+
 
 def test_roundings_of_the_steps_here_begin_with_the_recorded_run():
     sizes = roundings.STEP_SIZES["steps here: 0.0035 and 0.005"]
