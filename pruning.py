@@ -192,20 +192,25 @@ def print_connections(file, n_x):
 
 
 def print_result(run, unpruned, tolerance, out, n_x):
-    """Print what the run has come to; run : its record; unpruned : the evaluation of the unpruned network."""
+    """Print what the run has come to. Raises InputError.
+
+    run : its record; unpruned : the evaluation of the unpruned network; n_x : the number of inputs
+    """
     print()
     if tolerance is not None:
         steps = steps_within_tolerance(run["train_accuracy"], unpruned.train_accuracy, tolerance)
-        file = record.network_file(out, steps)
-        print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a training "
-              f"accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {file}" if steps else "last good step: none")
         if steps:
+            file = record.find_network(out, run, steps)
+            print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a "
+                  f"training accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {file}")
             print_connections(file, n_x)
+        else:
+            print("last good step: none")
     if run["degree"]:
         print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy on the "
               f"training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %),\n"
               f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %)")
-        print_connections(record.network_file(out, len(run["degree"])), n_x)
+        print_connections(record.find_network(out, run, len(run["degree"])), n_x)
         print(f"networks saved: {out}/prun_parameter")
 
 

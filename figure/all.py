@@ -78,7 +78,7 @@ def run_study(study, options):
         command += ["--figures", options.figures]
     if study.name in ON_MNIST:
         command += ["--data", options.mnist]
-    if study.name == "lenet":
+    if study.name == "lenet" and os.path.abspath(options.figures) != HERE:  # else it stays beside the other networks
         command += ["--export", os.path.join(options.figures, "lenet.npz")]
     path = os.pathsep.join(filter(None, [user_input.PROJECT, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}

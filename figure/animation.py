@@ -70,11 +70,11 @@ class Film:
         left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))
         self.title = above.suptitle(" ", fontsize=12)
         self.units = []
+        which = "layer 1" if len(learned) == len(self.learned) else len(learned)
         for r, axes in enumerate(above.subplots(1, len(self.learned), squeeze=False)[0]):
             self.units.append(axes.imshow(self.picture(r, frames[0]), interpolation="nearest"))
             axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1} of {'layer 1' if len(learned) == len(self.learned) else len(learned)}",
-                            fontsize=8)
+            axes.set_xlabel(f"unit {r + 1} of {which}", fontsize=8)
         self.curves = self.make_curves(left)
         grid = right.subplots(-(-len(photos) // 2), 2, squeeze=False).ravel()
         self.titles = []

@@ -39,7 +39,7 @@ def three_steps(job):
 
 @needs_posix
 def test_killed_runs_resume_to_the_same_bytes(pruning_command):
-    kills = kills_of_runs(2, [*map(str, pruning_command[1:]), "--steps", "30", "--iterations", "150"])
+    kills = kills_of_runs(3, [*map(str, pruning_command[1:]), "--steps", "30", "--iterations", "150"])
     assert None not in kills and sum(kills) > 0
 
 
