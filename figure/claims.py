@@ -51,8 +51,7 @@ BINS = 20  # of the histogram of magnitudes
 LINES = {"L1, without retraining": "C1s:", "L1, with retraining": "C1s-", "L2, without retraining": "C0o:",
          "L2, with retraining": "C0o-", "L2, iterative": "C2^-"}
 
-# Where the mean of the errors at all SHARES is compared.
-ALL = f"{min(SHARES):.0%} to {max(SHARES):.0%} kept"
+ALL = f"{min(SHARES):.0%} to {max(SHARES):.0%} kept"  # where a mean is taken
 
 
 class Claim(NamedTuple):

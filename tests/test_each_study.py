@@ -59,6 +59,7 @@ def test_far_perturbs_the_first_bias_of_each_network(small_data, monkeypatch, in
                 3: nn.initialize_parameters((144, *nn_main.LAYERS, 1), 3)}
     monkeypatch.setattr(studies, "trained_networks", lambda *_: {seed: {k: v.copy() for k, v in network.items()}
                                                                  for seed, network in networks.items()})
+    monkeypatch.setattr(far, "draw", lambda *_: None)
     seen, run = [], far.run
     monkeypatch.setattr(studies, "in_parallel",
                         lambda _, jobs, cluster: [seen.append(job) or run(small_data, job) for job in jobs])
@@ -86,6 +87,7 @@ def test_far_prints_how_far_it_goes(capsys):
 
 
 def test_far_prints_no_degree_that_is_not_reached(small_data, monkeypatch, in_this_process):  # noqa: F811
+    monkeypatch.setattr(far, "draw", lambda *_: None)
     text = succeed("figure.far", "--data", small_data, "--figures", small_data.parent, **SMALL["far"])
     table = text[text.index("\nall layers pruned\n|"):text.index("\nlayers 2 to 4 alone pruned\n|")]
     rows = table.splitlines()[4:]

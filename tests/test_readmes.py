@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import nn_functions as nn
+import nn_test
 import prun_mask
+import pruning
 from datasets import networks, npy, pictures
-from figure import claims
+from figure import claims, delta, sensitivity, weights
 
 from .conftest import ROOT, succeed
 
@@ -33,6 +35,14 @@ def prose(page):
 def row_that_begins(page, begin):
     found, = [row for row in rows(page) if row[0] == begin]
     return found
+
+
+@pytest.fixture(autouse=True)
+def without_figures(monkeypatch):
+    """Draw nothing: it is the numbers that are compared."""
+    for module, function in ((pruning, "draw_record"), (sensitivity, "draw"), (weights, "draw"), (delta, "draw"),
+                             (nn_test, "draw_photos")):
+        monkeypatch.setattr(module, function, lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,7 @@ def test_ctrl_c_while_modules_are_imported(script):
 
 
 def test_scripts_find_their_files_from_any_folder(tmp_path):
-    for script in ("prun_parameters.py", "nn_test.py", "figure.weights"):
+    for script in ("prun_parameters.py", "nn_test.py", "figure.network"):
         here = succeed(script, "--figures", tmp_path)
         elsewhere = succeed(script, "--figures", tmp_path, cwd=tmp_path)
         assert elsewhere.replace(f"{ROOT}{os.sep}", "") == here
