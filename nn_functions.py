@@ -5,16 +5,18 @@ Or, with K outputs, which of K things it shows: softmax at the end.
 Layers are numbered 1 to L. Columns are pictures: X has shape (n_x, m), Y has shape (n_L, m): 1 = car, or one-hot. The
 parameters are a dict `W1, b1, ..., WL, bL`, where W{l} has shape (n_l, n_{l-1}) and b{l} has shape (n_l, 1).
 
-In order: the network; full-batch gradient descent, and its two methods for layer 1, the only layer that meets the
-pictures; and mini-batch gradient descent.
+In order: the network; its layers, the one loop that trains them, and the two ways to feed it, full-batch and
+mini-batch; last, the Gram form of layer 1, which trains without touching the pictures.
 The paper is Han et al., "Learning both Weights and Connections for Efficient Neural Networks", arXiv 1506.02626v3.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 100  # iterations of gradient descent whose costs are computed together
+BLOCK = 100  # iterations from one report of progress to the next
+SMALLEST = {np.dtype(kind): np.nextafter(kind(0), kind(1)) for kind in (np.float32, np.float64)}  # above 0
 
 
 class Evaluation(NamedTuple):
@@ -54,9 +56,9 @@ def initialize_parameters(sizes, seed, init="original"):
     return parameters
 
 
-def relu(Z, out=None):
-    """max(0, Z), element by element; out : None, or the array that it is written to."""
-    return np.maximum(Z, 0, out=out)
+def relu(Z):
+    """max(0, Z), element by element, written to Z itself."""
+    return np.maximum(Z, 0, out=Z)
 
 
 def sigmoid(Z):
@@ -70,36 +72,23 @@ def softmax(Z):
     return powers / powers.sum(axis=0)
 
 
-def augmented_layers(parameters):
-    """The layers 2 to L, each as one matrix [W_l b_l] of shape (n_l, n_{l-1} + 1): a bias is the weight of an input 1.
-
-    So a layer takes one product forwards, and one gives its gradient: with matrices as small as these, the number of
-    NumPy calls is what costs time.
-    """
-    return [np.hstack([parameters[f"W{l}"], parameters[f"b{l}"]]) for l in range(2, number_of_layers(parameters) + 1)]
-
-
-def augmented_activations(layers, m):
-    """An array for the input of each of the layers 2 to L: A_{l-1} and below it a row of 1, shape (n_{l-1} + 1, m)."""
-    return [np.ones((layer.shape[1], m), layer.dtype) for layer in layers]
-
-
-def forward(Z1, layers, activations, dropout=None):
-    """Forward propagation: A_l = ReLU(Z_l), Z_{l+1} = W_{l+1} A_l + b_{l+1}, and in the end A_L.
-
-    Z1 : W_1 X + b_1, an ndarray of shape (n_1, m); layer 1 is the caller's, see `gradient_descent`
-    layers : see `augmented_layers`
-    activations : see `augmented_activations`; A_1, ..., A_{L-1} are written to them
-    dropout : None, or for each hidden layer what its A_l is multiplied by, see `draw_dropout`
-    Returns A_L of shape (n_L, m): sigmoid(Z_L), the probability of a car, or softmax(Z_L).
-    """
-    Z = Z1
-    for layer, A, kept in zip(layers, activations, dropout or [None] * len(layers)):
-        relu(Z, out=A[:-1])
-        if kept is not None:
-            A[:-1] *= kept
-        Z = layer @ A
+def output(Z):
+    """A_L, of shape (n_L, m): the probability of a car, sigmoid(Z_L), or of K classes, softmax(Z_L)."""
     return sigmoid(Z) if len(Z) == 1 else softmax(Z)
+
+
+def compute_cost(AL, Y):
+    """Cross-entropy. With one output -(1/m) sum(Y log AL + (1 - Y) log(1 - AL + 1e-5)), the original's formula.
+
+    The 1e-5 bounds the cost of a picture without a car. With K outputs -(1/m) sum(Y log AL).
+
+    AL, Y : ndarrays of shape (n_L, m)
+    """
+    log_AL = np.log(np.maximum(AL, SMALLEST[AL.dtype]))  # keeps log(0) out without changing any other value
+    total = np.vdot(Y, log_AL)  # the sum of all products
+    if len(Y) == 1:
+        total += np.vdot(1 - Y, np.log(1 - AL + 1e-5))
+    return -total / Y.shape[1]
 
 
 def output_gradient(AL, Y):
@@ -114,49 +103,6 @@ def output_gradient(AL, Y):
     return ((1 - Y) / (not_AL + 1e-5) - Y / (AL + 1e-5)) * AL * not_AL
 
 
-def backward(dZ, layers, activations, dropout=None):
-    """Back-propagation: dW_l = dZ_l A_{l-1}^T, db_l = sum(dZ_l), and dZ_{l-1} = W_l^T dZ_l ReLU'(Z_{l-1}).
-
-    dZ : the gradient with respect to Z_L, an ndarray of shape (n_L, m)
-    layers, activations, dropout : as `forward` had and left them
-    Returns the gradients [dW_l db_l] of the layers 2 to L, and dZ_1 of shape (n_1, m).
-    """
-    gradients = []
-    dropout = dropout or [None] * len(layers)
-    for layer, A, kept in zip(reversed(layers), reversed(activations), reversed(dropout)):
-        gradients.append(dZ @ A.T)
-        dZ = layer[:, :-1].T @ dZ
-        dZ *= np.sign(A[:-1])  # ReLU': 1 where A > 0, and 0 where A is 0
-        if kept is not None:
-            dZ *= kept
-    return gradients[::-1], dZ
-
-
-def compute_cost(AL, Y):
-    """Cross-entropy. With one output -(1/m) sum(Y log AL + (1 - Y) log(1 - AL + 1e-5)), the original's formula.
-
-    The 1e-5 bounds the cost of a picture without a car. With K outputs -(1/m) sum(Y log AL).
-
-    AL : ndarray of shape (n_L, m), or (k, n_L, m): the output in k iterations; Y : ndarray of shape (n_L, m)
-    Returns a number, or an array of shape (k,).
-    """
-    smallest = np.nextafter(AL.dtype.type(0), AL.dtype.type(1))  # keeps log(0) out without changing any other value
-    if len(Y) > 1:
-        return -(Y * np.log(np.maximum(AL, smallest))).sum(axis=(-2, -1)) / Y.shape[1]
-    AL, Y = AL[..., 0, :], Y[0]
-    return -np.mean(Y * np.log(np.maximum(AL, smallest)) + (1 - Y) * np.log(1 - AL + 1e-5), axis=-1)
-
-
-def penalty(W, l1, l2):
-    """What regularisation adds to the cost for the weights of a layer (section 3.1): l1 sum |w| + l2/2 sum w^2."""
-    return (l1 * np.abs(W).sum() if l1 else 0) + l2 / 2 * np.vdot(W, W)
-
-
-def penalty_gradient(W, l1, l2):
-    """The gradient of `penalty`, l1 sign(W) + l2 W: 0 where a connection is pruned."""
-    return l1 * np.sign(W) + l2 * W if l1 else l2 * W
-
-
 def as_floating(X, dtype=float):
     """The input of the network: pixels of uint8, 0 to 255, become numbers from 0 to 1; others are numbers already."""
     return np.divide(X, 255, dtype=dtype) if X.dtype == np.uint8 else X
@@ -169,10 +115,10 @@ def activations(X, parameters):
         parts = [activations(as_floating(X[:, i:i + 1000], parameters["W1"].dtype), parameters)
                  for i in range(0, X.shape[1], 1000)]
         return [np.hstack(layer) for layer in zip(*parts)]
-    layers = augmented_layers(parameters)
-    inputs = augmented_activations(layers, X.shape[1])
-    AL = forward(parameters["W1"] @ X + parameters["b1"], layers, inputs)
-    return [*(A[:-1] for A in inputs), AL]
+    A = [X]
+    for layer in dense_layers(parameters):
+        A.append(layer.forward(A[-1]))
+    return A[1:]
 
 
 def predict(X, parameters):
@@ -199,226 +145,358 @@ def evaluate(data, parameters):
     return Evaluation(cost, accuracy(AL, data.Y_train), accuracy(predict(data.X_test, parameters), data.Y_test))
 
 
-# --------------------------------------------------------------------------------------------- gradient descent
+# -------------------------------------------------------------------------------------------------- the layers
 
-@np.errstate(all="ignore")  # see `sigmoid`; and numbers that go bad are found below
+class Layer:
+    """A layer as `descend` sees it: `forward`, `backward`, and where there is something to learn, these two."""
+
+    def update(self, rate):
+        """Take a step down the gradient that `backward` found; rate : the learning rate."""
+
+    def penalty(self):
+        """What regularisation adds to the cost for the layer's weights."""
+        return 0
+
+
+class Dense(Layer):
+    """A_l = g(W_l A_{l-1} + b_l), where g is ReLU, or `output` in the last layer.
+
+    W, b : ndarrays of shape (n_l, n_{l-1}) and (n_l, 1), which `update` changes in place
+    mask : None, or bool of W's shape: where it is False, a pruned connection, W is 0 and stays 0 (section 3)
+    momentum : of the velocity V <- momentum V + rate dW, W <- W - V
+    l1, l2 : the factors of the penalty l1 sum |w| + l2/2 sum w^2 (section 3.1), of the weights and not of the biases
+    is_first : whether the layer's input is the pictures, which need no gradient
+    """
+
+    def __init__(self, W, b, mask=None, g=relu, momentum=0, l1=0, l2=0, is_first=False):
+        self.W, self.b, self.g, self.is_first = W, b, g, is_first
+        self.mask = None if mask is None or mask.all() else mask.astype(W.dtype)  # bool would be slower to multiply by
+        self.momentum, self.l1, self.l2 = momentum, l1, l2
+        self.velocity = 0, 0  # of W and b
+
+    def forward(self, A):
+        """A_l, of shape (n_l, m); A : A_{l-1}, of shape (n_{l-1}, m)."""
+        Z = self.W @ A
+        Z += self.b
+        self.input, self.A = A, self.g(Z)
+        return self.A
+
+    def backward(self, dA):
+        """Finds dW_l = dZ_l A_{l-1}^T and db_l = sum(dZ_l). Returns dA_{l-1} = W_l^T dZ_l, of shape (n_{l-1}, m).
+
+        dA : dA_l, of shape (n_l, m); in the last layer dZ_L, see `output_gradient`
+        """
+        dZ = self.through_g(dA)
+        self.dW, self.db = dZ @ self.input.T, dZ.sum(axis=1, keepdims=True)
+        return None if self.is_first else self.W.T @ dZ
+
+    def through_g(self, dA):
+        """dZ_l = dA_l ReLU'(Z_l), written to dA: ReLU' is 1 where A_l > 0, and 0 where A_l is 0."""
+        if self.g is relu:
+            dA *= np.sign(self.A)
+        return dA
+
+    def update(self, rate):
+        """W <- W - dW, b <- b - db, with penalty, mask and momentum; dW and db have the rate in them, see `descend`."""
+        if self.l1:
+            self.dW += rate * self.l1 * np.sign(self.W)
+        if self.l2:
+            self.dW += rate * self.l2 * self.W
+        if self.mask is not None:
+            self.dW *= self.mask
+        if self.momentum:
+            self.dW += self.momentum * self.velocity[0]
+            self.db += self.momentum * self.velocity[1]
+            self.velocity = self.dW, self.db
+        self.W -= self.dW
+        self.b -= self.db
+
+    def penalty(self):
+        """l1 sum |w| + l2/2 sum w^2."""
+        if not self.l1 and not self.l2:
+            return 0
+        return (self.l1 * np.abs(self.W).sum() if self.l1 else 0) + self.l2 / 2 * np.vdot(self.W, self.W)
+
+    def parameters(self):
+        """W and b."""
+        return self.W, self.b
+
+
+class Dropout(Layer):
+    """Multiplies A by 0 for a share of the units, drawn anew for each picture, and by 1 / (1 - rate) for the others.
+
+    So what reaches the next layer stays the same in the mean.
+    """
+
+    def __init__(self, rate, random):
+        self.rate, self.random = rate, random
+
+    def forward(self, A):
+        """A with the units dropped, of shape (n_l, m)."""
+        # Whole numbers of 16 bits are drawn faster than floating-point ones.
+        drawn = self.random.integers(1 << 16, size=A.shape, dtype=np.uint16)
+        self.kept = (drawn >= round(self.rate * (1 << 16))) * A.dtype.type(1 / (1 - self.rate))
+        return A * self.kept
+
+    def backward(self, dA):
+        """The gradient of what came in."""
+        return dA * self.kept
+
+
+def dropout_rates(dropout, parameters, masks):
+    """The share of each hidden layer's units that is dropped: D_r = D_o sqrt(C_ir / C_io) (section 3.2, eq. 2).
+
+    dropout : D_o, the share in the unpruned network, a number or one for each hidden layer
+    C_io : the number of the layer's connections; C_ir : that of those which `masks` leave
+    """
+    hidden = [f"W{l}" for l in range(1, number_of_layers(parameters))]
+    return [rate * np.sqrt(np.mean(masks[name])) if name in masks else rate
+            for rate, name in zip(np.broadcast_to(dropout, len(hidden)), hidden)]
+
+
+def dense_layers(parameters, masks=None, **settings):
+    """The network as a list of `Dense`, on the parameters themselves; masks : a dict {"W1": mask, ...} or None."""
+    L = number_of_layers(parameters)
+    return [Dense(parameters[f"W{l}"], parameters[f"b{l}"], (masks or {}).get(f"W{l}"), output if l == L else relu,
+                  is_first=l == 1, **settings) for l in range(1, L + 1)]
+
+
+# ------------------------------------------------------------------------------------------------ gradient descent
+
+def descend(layers, batches, rates, progress=None):
+    """Train: forward, cost, backward, update, again.
+
+    layers : each has `forward`, `backward`, `update` and `penalty`, see `Layer`
+    batches : the pictures and labels of each iteration, X of shape (n_x, m) and Y of shape (n_L, m)
+    rates : the learning rate of each iteration, a list
+    progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
+    Returns the costs, an array: costs[i] is the cost before iteration i, the penalty included. Raises
+    FloatingPointError where a cost becomes NaN or infinite.
+    """
+    costs = np.zeros(len(rates))
+    for i, (rate, (X, Y)) in enumerate(zip(rates, batches)):
+        A = X
+        for layer in layers:
+            A = layer.forward(A)
+        costs[i] = compute_cost(A, Y) + sum(layer.penalty() for layer in layers)
+        # Times the learning rate here, where there are few numbers: all gradients below are linear in it, so they are
+        # what an update subtracts.
+        dA = output_gradient(A, Y) * (rate / Y.shape[1])
+        for layer in reversed(layers):
+            dA = layer.backward(dA)
+        for layer in layers:
+            layer.update(rate)
+        if (i + 1) % BLOCK == 0 or i + 1 == len(rates):
+            if not np.isfinite(costs[i]):  # then it never becomes finite again
+                first = np.flatnonzero(~np.isfinite(costs))[0]
+                raise FloatingPointError(f"the cost is {costs[first]} at iteration {first}; "
+                                         "try a smaller learning rate")
+            if progress:
+                progress(i % BLOCK + 1, costs[i])
+    return costs
+
+
+@np.errstate(all="ignore")  # see `sigmoid`; and numbers that go bad are found
 def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, l1=0, l2=0, method=None, gram=None,
                      progress=None):
-    """Full-batch gradient descent: forward, cost, backward, update, again.
+    """Full-batch gradient descent.
 
-    Layer 1, the only one that meets the pictures, has two methods: `TextbookLayer` multiplies with all pictures twice
-    in every iteration, `GramLayer` never. Both give the same result, to rounding.
+    Layer 1, the only one that meets the pictures, has two forms: `Dense` multiplies with all pictures twice in every
+    iteration, `GramLayer` never. Both give the same result, to rounding.
 
-    X : ndarray of shape (n_x, m); Y : ndarray of shape (n_L, m)
+    X : ndarray of shape (n_x, m), numbers or uint8 (see `as_floating`); Y : ndarray of shape (n_L, m)
     masks : None, or for example {"W1": bool array of W1's shape, ...}: where it is False, a pruned connection, the
         weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in `parameters`
-    l1, l2 : the factors of regularisation, of the weights of all layers (see `penalty`) and not of the biases
-    method : "textbook", "gram", or None to choose (`cheaper_method`)
+    l1, l2 : the factors of regularisation, see `Dense`
+    method : "textbook" for `Dense`, "gram", or None to choose (`cheaper_method`)
     gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
-    progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
-    Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
-    costs[i] is the cost before iteration i, the penalty included. Raises FloatingPointError where a cost or a parameter
-    becomes NaN or infinite, and ValueError for l1 with the method "gram" or an l2 too large for the learning rate.
+    progress : see `descend`
+    Returns the new parameters (the given ones are left as they were) and the costs, see `descend`.
+    Raises FloatingPointError where a cost or a parameter becomes NaN or infinite; and ValueError for arguments that do
+    not fit, for l1 with the method "gram", or an l2 too large for the learning rate.
     """
-    masks, gram = masks or {}, gram or GramMatrices(X)
-    layer1 = _layer1(parameters, gram, masks.get("W1"), learning_rate, iterations, l1, l2, method)
-    layers = augmented_layers(parameters)
-    weights = [layer[:, :-1] for layer in layers]  # views, without the biases
-    layer_masks = _augmented_masks(masks, layers)
-    activations = augmented_activations(layers, Y.shape[1])
-
-    costs = np.zeros(iterations)
-    for start in range(0, iterations, BLOCK):
-        outputs = []
-        for i in range(start, min(start + BLOCK, iterations)):
-            AL = forward(layer1.Z(), layers, activations)  # forward
-            outputs.append(AL)  # cost: see below
-            # Times the learning rate here, where there are few numbers: all gradients below are linear in it, so they
-            # are what an update subtracts.
-            dZ = output_gradient(AL, Y) * (learning_rate / Y.shape[1])
-            gradients, dZ1 = backward(dZ, layers, activations)  # backward
-            if l1 or l2:
-                costs[i] = layer1.penalty() + sum(penalty(W, l1, l2) for W in weights)
-                for gradient, W in zip(gradients, weights):
-                    gradient[:, :-1] += learning_rate * penalty_gradient(W, l1, l2)
-            layer1.update(dZ1)  # update
-            for layer, gradient, mask in zip(layers, gradients, layer_masks):
-                layer -= gradient * mask
-        # The costs of a block at once: one by one, in their iterations, they would take a quarter of the time.
-        costs[start:i + 1] += compute_cost(np.stack(outputs), Y)
-        _check_costs(costs, i)
-        if progress:
-            progress(i + 1 - start, costs[i])
-    return _trained_parameters(layer1.parameters(), layers), costs
-
-
-def _layer1(parameters, gram, mask, learning_rate, iterations, l1, l2, method):
-    """Layer 1 in the form of a method; for the arguments see `gradient_descent`. Raises ValueError."""
-    W, b = parameters["W1"], parameters["b1"]
-    method = method or cheaper_method(gram, len(W), mask, iterations, l1)
+    masks = _checked(X, Y, parameters, masks, learning_rate, l2)
+    gram = gram or GramMatrices(X)
+    method = method or cheaper_method(gram, len(parameters["W1"]), masks.get("W1"), iterations, l1)
     if method == "gram" and l1:
         raise ValueError("with l1 there is only the method \"textbook\"")
+    layers = dense_layers({name: value.copy() for name, value in parameters.items()}, masks, l1=l1, l2=l2)
+    if method == "gram":
+        layers[0] = GramLayer(gram, *layers[0].parameters(), masks.get("W1"), layers[0].g, l2)
+    costs = descend(layers, itertools.repeat((gram.X, Y)), [float(learning_rate)] * iterations, progress)
+    return _trained_parameters(layers), costs
+
+
+@np.errstate(all="ignore")  # numbers that go bad are found
+def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l1=0, l2=0,
+                      dropout=0, adjust_dropout=True, seed=1, progress=None):
+    """Stochastic gradient descent, with a few pictures at a time.
+
+    Every picture is used once in an epoch, ceil(m / batch) iterations; the order is drawn anew for every epoch.
+
+    X : ndarray of shape (n_x, m), uint8 or of the parameters' type; Y : ndarray of shape (n_L, m)
+    learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
+    masks : as in `gradient_descent`
+    batch : the number of pictures in an iteration
+    momentum, l1, l2 : see `Dense`
+    dropout : the share of the hidden layers' units that is left out in an iteration, a number or one for each layer
+    adjust_dropout : whether the masks reduce it, see `dropout_rates`
+    seed : of the order of the pictures, and of dropout
+    progress : see `descend`
+    Returns the new parameters (the given ones are left as they were) and the costs, see `descend`: costs[i] is that of
+    the pictures of iteration i. Raises FloatingPointError and ValueError as `gradient_descent` does.
+    """
+    masks = _checked(X, Y, parameters, masks, np.max(learning_rate), l2)
+    random = np.random.default_rng(seed)
+    rates = dropout_rates(dropout, parameters, masks if adjust_dropout else {})
+    blocks, part = _connected(parameters, masks)
+    layers = dense_layers(part, {name: mask[blocks[name]] for name, mask in masks.items()},
+                          momentum=momentum, l1=l1, l2=l2)
+    with_dropout = [layers[0]]
+    for rate, layer in zip(rates, layers[1:]):
+        with_dropout += [Dropout(rate, random), layer] if rate else [layer]
+    batches = _batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
+    costs = descend(with_dropout, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
+    trained = {name: value.copy() for name, value in parameters.items()}
+    for name, value in _trained_parameters(layers).items():
+        trained[name][blocks[name]] = value
+    return trained, costs
+
+
+def half_cosine(learning_rate, iterations):
+    """A learning rate that falls to 0 along half a cosine (arXiv 1608.03983), an array of shape (iterations,)."""
+    return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
+
+
+def _batches(X, Y, batch, dtype, random):
+    """The pictures and labels of each iteration, without end: every epoch in a new order."""
+    pictures, labels = np.ascontiguousarray(X.T), np.ascontiguousarray(Y.T, dtype)  # one a row, to draw them
+    while True:
+        order = random.permutation(len(pictures))
+        for first in range(0, len(order), batch):
+            drawn = order[first:first + batch]
+            yield as_floating(pictures[drawn], dtype).T, labels[drawn].T
+
+
+def _checked(X, Y, parameters, masks, learning_rate, l2):
+    """The masks, a dict, after a look at all that a descent is given. Raises ValueError."""
+    sizes = layer_sizes(parameters)
+    if X.ndim != 2 or len(X) != sizes[0]:
+        raise ValueError(f"X has shape {X.shape}, not ({sizes[0]}, m): a picture is a column")
+    if Y.shape != (sizes[-1], X.shape[1]):
+        raise ValueError(f"Y has shape {Y.shape}, not {(sizes[-1], X.shape[1])}: a picture's labels are a column")
     if learning_rate * l2 >= 1:
         raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {learning_rate:g}: "
                          "an update would change the sign of the weights")
-    layer_class = {"textbook": TextbookLayer, "gram": GramLayerWithDecay if l2 else GramLayer}[method]
-    return layer_class(gram, W, b, mask, learning_rate, l1, l2)
+    for name, mask in (masks or {}).items():
+        if mask.shape != parameters[name].shape:
+            raise ValueError(f"the mask of {name} has shape {mask.shape}, not {parameters[name].shape}")
+        if parameters[name][~mask].any():
+            raise ValueError(f"{name} has weights outside its mask that are not 0: apply the masks first")
+    return masks or {}
 
 
-def _augmented_masks(masks, layers):
-    """The masks of `augmented_layers`: those of the weights, and a column of 1, as biases are never pruned."""
-    return [np.hstack([masks[f"W{l}"], np.ones((len(layer), 1))]) if f"W{l}" in masks else 1
-            for l, layer in enumerate(layers, start=2)]
-
-
-def _check_costs(costs, last):
-    """Raise FloatingPointError if a cost up to the last is NaN or infinite; then it never becomes finite again."""
-    if not np.isfinite(costs[last]):
-        first = np.flatnonzero(~np.isfinite(costs))[0]
-        raise FloatingPointError(f"the cost is {costs[first]} at iteration {first}; try a smaller learning rate")
-
-
-def _trained_parameters(layer1, layers):
-    """The parameters when the descent is over; layer1 : W1 and b1. Raises FloatingPointError."""
-    parameters = dict(zip(("W1", "b1"), layer1))
-    for l, layer in enumerate(layers, start=2):
-        parameters[f"W{l}"], parameters[f"b{l}"] = layer[:, :-1].copy(), layer[:, -1:].copy()
+def _trained_parameters(layers):
+    """The parameters when the descent is over. Raises FloatingPointError."""
+    parameters = {}
+    for l, layer in enumerate(layers, start=1):
+        parameters[f"W{l}"], parameters[f"b{l}"] = layer.parameters()
     for name, value in parameters.items():
         if not np.isfinite(value).all():
             raise FloatingPointError(f"{name} holds NaN or infinity in the end; try a smaller learning rate")
     return parameters
 
 
-class TextbookLayer:
-    """Layer 1 as in the textbook: Z = W X + b, W <- W - D X^T, b <- b - sum(D), where D is learning_rate dZ.
+def _connected(parameters, masks):
+    """The part of a network that has connections: the gradients of all other pixels and units are 0.
 
-    gram : the `GramMatrices` of the pictures X
-    W, b, mask : ndarrays of shape (n_1, n_x), (n_1, 1) and (n_1, n_x), the mask bool or None
+    So a retraining takes less time, the more is pruned.
+
+    Returns which rows and columns of each W, rows of each b, and rows of X are in it, a dict of indices; and a copy of
+    those parameters.
+    """
+    L = number_of_layers(parameters)
+    kept = [masks.get(f"W{l}", np.ones(parameters[f"W{l}"].shape, bool)) for l in range(1, L + 1)]
+    units = [kept[0].any(axis=0)]  # for the pixels and each layer, which of its units are in it
+    units += [a.any(axis=1) | b.any(axis=0) for a, b in zip(kept, kept[1:])]
+    units.append(np.ones(len(kept[-1]), bool))
+    blocks = {"X": units[0] if not units[0].all() else slice(None)}  # a slice, as it does not copy the pictures
+    for l in range(1, L + 1):
+        blocks[f"W{l}"], blocks[f"b{l}"] = np.ix_(units[l], units[l - 1]), units[l]
+    return blocks, {name: value[blocks[name]].copy() for name, value in parameters.items()}
+
+
+# ---------------------------------------------------------------------------------------------------- the Gram form
+
+class GramLayer(Dense):
+    """Layer 1 without the pictures, in the Gram (dual) form.
+
+    An update changes row r of W by -dZ[r] X^T where its mask M_r lets it, and so row r of W X by -dZ[r] G_r, with the
+    Gram matrix G_r = X^T diag(M_r) X, which has the shape (m, m) however many pixels there are. (dZ is the learning
+    rate times the gradient, see `descend`.) W itself is needed only at the end, when the sum S of all dZ gives it at
+    once: W = W_0 - S X^T. It is the same descent, not an approximation: only the rounding differs.
+
+    With L2, as weight decay, W <- c W - dZ X^T, where c = 1 - rate l2. So W X and S are multiplied by c as well, and W
+    = C W_0 - S X^T, where C is the product of all c. Of that follows |W|^2 = C^2 |W_0|^2 - sum(S (C W_0 X + W X)).
+
+    gram : the `GramMatrices` of the pictures
     """
 
-    def __init__(self, gram, W, b, mask, learning_rate=1, l1=0, l2=0):
-        self.X, self.W, self.b, self.mask = gram.X, W.copy(), b.copy(), mask
-        self.learning_rate, self.l1, self.l2 = learning_rate, l1, l2
+    def __init__(self, gram, W, b, mask=None, g=relu, l2=0):
+        super().__init__(W, b, mask, g, l2=l2, is_first=True)
+        self.X, self.G = gram.X, gram.update_mask(mask)
+        self.W0X = W @ self.X  # (n_1, m)
+        self.WX, self.S, self.C = self.W0X.copy(), np.zeros_like(self.W0X), 1.0
+        self.squares = np.square(W).sum() if l2 else 0
 
-    def Z(self):
-        """Z_1 = W X + b, of shape (n_1, m)."""
-        Z = self.W @ self.X
-        Z += self.b
-        return Z
+    def forward(self, _):
+        """A_1, of shape (n_1, m)."""
+        self.A = self.g(self.WX + self.b)
+        return self.A
+
+    def backward(self, dA):
+        """Keeps dZ_1, of shape (n_1, m)."""
+        self.dZ = self.through_g(dA)
+
+    def update(self, rate):
+        """A step for W X and b; without a mask one Gram matrix serves all units, with masks each has its own."""
+        if self.l2:
+            c = 1 - rate * self.l2
+            self.C *= c
+            self.WX *= c
+            self.S *= c
+        self.WX -= self.dZ @ self.G if self.G.ndim == 2 else (self.dZ[:, None] @ self.G)[:, 0]
+        self.b -= self.dZ.sum(axis=1, keepdims=True)
+        self.S += self.dZ
 
     def penalty(self):
-        """The function `penalty`, of W."""
-        return penalty(self.W, self.l1, self.l2)
-
-    def update(self, D):
-        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
-        dW = D @ self.X.T
-        if self.mask is not None:
-            dW *= self.mask
-        if self.l1 or self.l2:
-            dW += self.learning_rate * penalty_gradient(self.W, self.l1, self.l2)
-        self.W -= dW
-        self.b -= D.sum(axis=1, keepdims=True)
+        """l2/2 sum w^2."""
+        if not self.l2:
+            return 0
+        return self.l2 / 2 * (self.C**2 * self.squares - (self.S * (self.C * self.W0X + self.WX)).sum())
 
     def parameters(self):
         """W and b when the descent is over."""
-        return self.W, self.b
-
-
-class GramLayer:
-    """The same layer 1 without the pictures, in the Gram (dual) form.
-
-    Row r of W changes by -D[r] X^T where its mask M_r lets it, and b[r] by -sum(D[r]). So Z[r] = W[r] X + b[r] changes
-    by -D[r] G_r with G_r = X^T diag(M_r) X + 1, the Gram matrix of unit r (the 1, in every place, is the bias's). It
-    has the shape (m, m) however many pixels there are. W and b themselves are needed only at the end, when the sum of
-    all D gives them at once. It is the same descent, not an approximation: only the rounding differs.
-    """
-
-    def __init__(self, gram, W, b, mask, learning_rate=1, l1=0, l2=0):
-        self.X, self.W, self.b, self.mask = gram.X, W, b, mask
-        self.G = gram.update_mask(mask)
-        self.current_Z = W @ self.X + b
-        self.sum_D = np.zeros_like(self.current_Z)
-
-    def times_G(self, D):
-        """Each unit's D[r] G_r, (n_1, m): without a mask one matrix serves all units, with masks each has its own."""
-        return D @ self.G if self.G.ndim == 2 else (D[:, None] @ self.G)[:, 0]
-
-    def Z(self):
-        """Z_1, of shape (n_1, m)."""
-        return self.current_Z
-
-    def update(self, D):
-        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
-        self.current_Z -= self.times_G(D)
-        self.sum_D += D
-
-    def parameters(self):
-        """W and b when the descent is over."""
-        layer = TextbookLayer(self, self.W, self.b, self.mask)
-        layer.update(self.sum_D)
-        return layer.parameters()
-
-
-class GramLayerWithDecay(GramLayer):
-    """The same with L2 as weight decay, W <- c W - U, where c = 1 - learning_rate l2 and U = D X^T; b does not decay.
-
-    So W X is multiplied by c as well, and W at the end is the first W times all c, less each U times the c of the
-    later steps. The penalty needs the sum of the squares of W. A step changes it to c^2 |W|^2 - 2 c W.U + U.U, and
-    these products are at hand, for W.U = (W X).D and U.U = (U X).D.
-    """
-
-    def __init__(self, gram, W, b, mask, learning_rate=1, l1=0, l2=0):
-        super().__init__(gram, W, b.copy(), mask)
-        self.WX = self.current_Z - b
-        self.l2, self.c = l2, 1 - learning_rate * l2
-        self.decay = 1.0  # the product of all c so far
-        self.squares = np.square(W).sum()
-
-    def Z(self):
-        """Z_1, of shape (n_1, m)."""
-        return self.WX + self.b
-
-    def penalty(self):
-        """The function `penalty`, of W."""
-        return self.l2 / 2 * self.squares
-
-    def update(self, D):
-        """Take a step down the gradient; D is the step for Z_1, of shape (n_1, m)."""
-        self.decay *= self.c
-        self.WX *= self.c
-        self.sum_D *= self.c
-        self.squares *= self.c**2
-        sums = D.sum(axis=1, keepdims=True)
-        UX = self.times_G(D) - sums
-        self.squares += (D * (UX - 2 * self.WX)).sum()
-        self.WX -= UX
-        self.b -= sums
-        self.sum_D += D
-
-    def parameters(self):
-        """W and b when the descent is over."""
-        layer = TextbookLayer(self, self.W * self.decay, self.b, self.mask)
-        layer.update(self.sum_D)
-        return layer.W, self.b
+        step = self.S @ self.X.T
+        return self.C * self.W - (step if self.mask is None else step * self.mask), self.b
 
 
 class GramMatrices:
-    """The Gram matrices of the pictures, X^T diag(M_r) X + 1 for each row M_r of layer 1's mask.
+    """The Gram matrices of the pictures, X^T diag(M_r) X for each row M_r of layer 1's mask.
 
     Pruning only takes inputs away, so from one step to the next the products of what was removed are subtracted: about
     5 % of the work of computing the matrices anew.
     """
 
     def __init__(self, X):
-        self.X = X  # (n_x, m)
+        self.X = as_floating(X)  # (n_x, m)
         self.mask = None  # the mask that G belongs to; None: all pixels
         self.G = None  # (m, m) without a mask, (n_1, m, m) with one
 
     def update_mask(self, mask):
         """Compute G for a mask, bool of shape (n_1, n_x), or for None, all pixels. Returns G."""
         if self.G is None or (mask is None and self.mask is not None):
-            self.mask, self.G = None, self._products(slice(None)) + 1
+            self.mask, self.G = None, self._products(slice(None))
         if mask is not None:
             changes = self._changes(mask)
             if self.mask is None:
@@ -428,7 +506,7 @@ class GramMatrices:
                 if subtract:
                     G_r -= self._products(pixels)
                 else:
-                    G_r[:] = self._products(pixels) + 1
+                    G_r[:] = self._products(pixels)
         return self.G
 
     def multiply_adds(self, mask):
@@ -454,8 +532,6 @@ class GramMatrices:
         chosen = self.X.T[:, pixels]
         # By blocks of rows: OpenBLAS 0.3 with two threads has been seen to crash on one product A A^T of 16,000 rows.
         rows = 4096
-        if len(chosen) <= rows:
-            return chosen @ chosen.T
         return np.concatenate([chosen[i:i + rows] @ chosen.T for i in range(0, len(chosen), rows)])
 
 
@@ -472,154 +548,3 @@ def cheaper_method(gram, n_1, mask, iterations, l1=0):
     textbook = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
     gram_form = gram.multiply_adds(mask) + textbook + iterations * n_1 * m * m
     return "gram" if gram_form < iterations * textbook else "textbook"
-
-
-# ------------------------------------------------------------------------------------ mini-batch gradient descent
-
-def half_cosine(learning_rate, iterations):
-    """A learning rate that falls to 0 along half a cosine (arXiv 1608.03983), an array of shape (iterations,)."""
-    return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
-
-
-def dropout_rates(dropout, parameters, masks):
-    """The share of each hidden layer's units that is dropped: D_r = D_o sqrt(C_ir / C_io) (section 3.2, eq. 2).
-
-    dropout : D_o, the share in the unpruned network, a number or one for each hidden layer
-    C_io : the number of the layer's connections; C_ir : that of those which `masks` leave
-    """
-    hidden = [f"W{l}" for l in range(1, number_of_layers(parameters))]
-    return [rate * np.sqrt(np.mean(masks[name])) if name in masks else rate
-            for rate, name in zip(np.broadcast_to(dropout, len(hidden)), hidden)]
-
-
-def draw_dropout(rates, layers, m, random):
-    """What A_l of each hidden layer is multiplied by, an array of shape (n_l, m): 0, or 1 / (1 - rate).
-
-    So what reaches the next layer stays the same in the mean. None where nothing is dropped.
-    """
-    if not any(rates):
-        return None
-    # Whole numbers of 16 bits are drawn faster than floating-point ones.
-    drawn = [random.integers(1 << 16, size=(layer.shape[1] - 1, m), dtype=np.uint16) for layer in layers]
-    return [(numbers >= round(rate * (1 << 16))) * layer.dtype.type(1 / (1 - rate))
-            for numbers, rate, layer in zip(drawn, rates, layers)]
-
-
-@np.errstate(all="ignore")  # numbers that go bad are found below
-def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l1=0, l2=0,
-                      dropout=0, adjust_dropout=True, seed=1, progress=None):
-    """Stochastic gradient descent: forward, cost, backward, update, with a few pictures at a time.
-
-    Every picture is used once in an epoch, ceil(m / batch) iterations; the order is drawn anew for every epoch.
-
-    X : ndarray of shape (n_x, m), uint8 or of the parameters' type; Y : ndarray of shape (n_L, m)
-    learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
-    masks : as in `gradient_descent`
-    batch : the number of pictures in an iteration
-    momentum : of the velocity V <- momentum V - learning_rate dW, W <- W + V
-    l1, l2 : the factors of regularisation, of the weights of all layers (see `penalty`) and not of the biases
-    dropout : the share of the hidden layers' units that is left out in an iteration, a number or one for each layer
-    adjust_dropout : whether the masks reduce it, see `dropout_rates`
-    seed : of the order of the pictures, and of dropout
-    progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
-    Returns the new parameters (the given ones are left as they were) and the costs, an array of shape (iterations,):
-    costs[i] is the cost of the pictures of iteration i before it, the penalty included. Raises FloatingPointError where
-    a cost or a parameter becomes NaN or infinite.
-    """
-    masks, random, dtype = masks or {}, np.random.default_rng(seed), parameters["W1"].dtype
-    m, rates = X.shape[1], np.broadcast_to(learning_rate, iterations).tolist()
-    dropped = dropout_rates(dropout, parameters, masks if adjust_dropout else {})
-    chosen, part, masks = _connected(parameters, masks)
-    pixels = np.ascontiguousarray(X.T if chosen[0].all() else X.T[:, chosen[0]])  # a picture a row, to draw them
-    labels = np.ascontiguousarray(Y.T, dtype)
-    W1, b1, layers = part["W1"], part["b1"], augmented_layers(part)
-    activations = {n: augmented_activations(layers, n) for n in {min(batch, m), m % batch} if n}
-    weights = [W1, *(layer[:, :-1] for layer in layers)]
-    updates = [MomentumUpdate(W1, masks["W1"], momentum, l1, l2), MomentumUpdate(b1, None, momentum)]
-    for l, layer in enumerate(layers, start=2):  # with a last column for the biases
-        mask, is_weight = np.ones(layer.shape, bool), np.ones(layer.shape[1], dtype)
-        mask[:, :-1], is_weight[-1] = masks[f"W{l}"], 0
-        updates.append(MomentumUpdate(layer, mask, momentum, l1 * is_weight, l2 * is_weight))
-
-    costs = np.zeros(iterations)
-    for i, drawn in zip(range(iterations), _batches(m, batch, random)):
-        X_drawn, Y_drawn, n = as_floating(pixels[drawn], dtype).T, labels[drawn].T, len(drawn)
-        kept = draw_dropout(dropped, layers, n, random)
-        AL = forward(W1 @ X_drawn + b1, layers, activations[n], kept)  # forward
-        costs[i] = compute_cost(AL, Y_drawn)  # cost
-        if l1 or l2:
-            costs[i] += sum(penalty(W, l1, l2) for W in weights)
-        dZ = output_gradient(AL, Y_drawn) * (rates[i] / n)  # times the learning rate here, as in `gradient_descent`
-        gradients, dZ1 = backward(dZ, layers, activations[n], kept)  # backward
-        for update, gradient in zip(updates, (dZ1 @ X_drawn.T, dZ1.sum(axis=1, keepdims=True), *gradients)):
-            update(gradient, rates[i])  # update
-        if (i + 1) % BLOCK == 0 or i + 1 == iterations:
-            _check_costs(costs, i)
-            if progress:
-                progress(i % BLOCK + 1, costs[i])
-    trained = {name: value.copy() for name, value in parameters.items()}
-    for name, value in _trained_parameters((W1, b1), layers).items():
-        l = int(name[1:])
-        trained[name][np.ix_(chosen[l], chosen[l - 1]) if name[0] == "W" else chosen[l]] = value
-    return trained, costs
-
-
-def _batches(m, batch, random):
-    """The indices of the pictures of each iteration, without end: every epoch in a new order."""
-    while True:
-        order = random.permutation(m)
-        for first in range(0, m, batch):
-            yield order[first:first + batch]
-
-
-def _connected(parameters, masks):
-    """The part of a network that has connections: the gradients of all other pixels and units are 0.
-
-    Returns which pixels and units are in it, a bool array for the pixels and one for each layer; its parameters; and
-    its masks, for every layer.
-    """
-    L = number_of_layers(parameters)
-    masks = {f"W{l}": masks.get(f"W{l}", np.ones(parameters[f"W{l}"].shape, bool)) for l in range(1, L + 1)}
-    with_output = [masks[f"W{l}"].any(axis=0) for l in range(1, L + 1)]
-    with_input = [masks[f"W{l}"].any(axis=1) for l in range(1, L + 1)]
-    chosen = [with_output[0], *(a | b for a, b in zip(with_input, with_output[1:])), np.ones(len(with_input[-1]), bool)]
-    blocks = {l: np.ix_(chosen[l], chosen[l - 1]) for l in range(1, L + 1)}
-    part = {name: parameters[name][blocks[int(name[1:])] if name[0] == "W" else chosen[int(name[1:])]]
-            for name in parameters}
-    return chosen, part, {f"W{l}": masks[f"W{l}"][blocks[l]] for l in blocks}
-
-
-class MomentumUpdate:
-    """Updates W in place: V <- momentum V - rate (dW + l1 sign(W) + l2 W), W <- W + V, where the mask is True.
-
-    Where few connections are left, no others are touched: they are updated by their indices.
-
-    W : ndarray of shape (rows, columns); mask : bool of the same shape, or None
-    l1, l2 : each a number, or one for each column
-    """
-
-    FEW = 0.25  # of the connections; where more are left, it is faster to update all and to multiply by the mask
-
-    def __init__(self, W, mask, momentum, l1=0, l2=0):
-        self.W, self.mask, self.indices, self.momentum, self.l1, self.l2 = W, None, None, momentum, l1, l2
-        if mask is not None and mask.mean() < self.FEW:
-            self.indices = np.flatnonzero(mask)
-            self.l1, self.l2 = (np.broadcast_to(factor, W.shape)[mask] for factor in (l1, l2))
-        elif mask is not None and not mask.all():
-            self.mask = mask
-        self.values = W if self.indices is None else W.ravel()[self.indices]
-        self.V = np.zeros_like(self.values)
-
-    def __call__(self, step, rate):
-        """step : rate dW, the step that the gradient alone gives; rate : the learning rate."""
-        self.V *= self.momentum
-        self.V -= step if self.indices is None else step.ravel()[self.indices]
-        if np.any(self.l1):
-            self.V -= np.sign(self.values) * (rate * self.l1)
-        if np.any(self.l2):
-            self.V -= self.values * (rate * self.l2)
-        self.values += self.V
-        if self.indices is not None:
-            self.W.ravel()[self.indices] = self.values
-        elif self.mask is not None:
-            self.W *= self.mask

@@ -3,13 +3,10 @@
 Writes parameters.npy and data.npy, and draws the cost curve.
 """
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are imported
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import sys
 import time
 
+import threadpoolctl
 from tqdm import tqdm
 
 import nn_functions as nn
@@ -24,6 +21,16 @@ SEED = 1
 INIT = "original"  # see `nn_functions.initialize_parameters`
 OUT = "datasets"
 FIGURES = "figure"
+ONE_THREAD = 1000  # pictures in an iteration, up to which BLAS is given one thread
+
+
+def limit_blas(pictures_at_a_time):
+    """A context in which BLAS has one thread, if there are few pictures in an iteration.
+
+    Two are no faster for products that small, much slower beside other work, and they round differently: with one, the
+    result does not depend on the number of cores.
+    """
+    return threadpoolctl.threadpool_limits(1 if pictures_at_a_time <= ONE_THREAD else None, user_api="blas")
 
 
 def choose_descent(options):
@@ -94,7 +101,7 @@ def parse_options(argv):
     """The command line."""
     parser = user_input.ArgumentParser("Train the network, save it and draw its cost curve.")
     parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
-    parser.add_argument("--layers", type=user_input.positive_integer, nargs="+", metavar="UNITS",
+    parser.add_argument("--layers", type=user_input.integer(), nargs="+", metavar="UNITS",
                         help=f"units of each hidden layer (default: {' '.join(map(str, LAYERS))})")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "training")
     parser.add_argument("--init", choices=("original", "he"),
@@ -110,6 +117,10 @@ def parse_options(argv):
     user_input.check_descent_options(parser, options)
     if options.start and (options.layers, options.init, options.seed) != (None, None, None):
         parser.error("--layers, --init and --seed do not go with --start, a network that is drawn already")
+    if not options.start:
+        options.layers = options.layers or LAYERS
+        options.init = options.init or INIT
+        options.seed = SEED if options.seed is None else options.seed
     return options
 
 
@@ -117,12 +128,11 @@ def first_parameters(options, n_x):
     """The network that training starts from. Raises InputError."""
     if options.start:
         return networks.load_parameters(options.start, n_x)
-    seed = SEED if options.seed is None else options.seed
-    return nn.initialize_parameters((n_x, *(options.layers or LAYERS), 1), seed, options.init or INIT)
+    return nn.initialize_parameters((n_x, *options.layers, 1), options.seed, options.init)
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     options = parse_options(argv)
 
     data = pictures.load_data(options.data, scale=not options.batch)
@@ -131,14 +141,17 @@ def main(argv=None):
     files.check_folder(options.out)
     files.check_folder(options.figures)
 
+    for note in data.notes:
+        print(note)
     print(f"training pictures: {data.Y_train.size}, of which {data.Y_train.sum():.0f} show a car")
     print(f"test pictures: {data.Y_test.size}, of which {data.Y_test.sum():.0f} show a car")
     print(f"inputs: {height} x {width} pixels x {colours} colours = {len(data.X_train)}")
     print(f"network: {' -> '.join(map(str, nn.layer_sizes(start)))}")
     descent, settings = choose_descent(options)
-    parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
-                                       descent, **settings)
-    evaluation = nn.evaluate(data, parameters)
+    with limit_blas(options.batch or data.Y_train.size):
+        parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
+                                           descent, **settings)
+        evaluation = nn.evaluate(data, parameters)
 
     penalty = " and penalty" if options.l1 or options.l2 else ""
     print(f"cost{penalty}: {costs[0]:.8f} at first, {costs[-1]:.8f} at last")
@@ -148,11 +161,13 @@ def main(argv=None):
     print_if_nothing_learned(f"{options.out}/parameters.npy", data, parameters)
 
     networks.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
-    npy.save_dict(f"{options.out}/data.npy", {"learning_rate": options.learning_rate, "times": seconds, "costs": costs})
+    npy.save_dict(f"{options.out}/data.npy", {
+        "learning_rate": options.learning_rate, "times": seconds, "costs": costs, "init": options.init,
+        "seed": options.seed, "layers": nn.layer_sizes(start)[1:-1], "data": files.sha256(options.data)})
     print(f"network saved: {options.out}/parameters.npy")
     draw_costs(costs, options.learning_rate, f"cross-entropy{penalty}", f"{options.figures}/cost.png", options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

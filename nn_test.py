@@ -5,10 +5,6 @@ a labels.csv (`file,label`, 1 = car), or is itself called `car` or `nocar`, mist
 it judges the test pictures of the data set.
 """
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are imported
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import collections
 import os
 import sys
@@ -18,6 +14,7 @@ import numpy as np
 
 import nn_functions as nn
 from datasets import files, networks, pictures, user_input
+from datasets.photos import find_photos, photo_labels, read_photos
 from figure import drawing
 
 PHOTOS = "photos_demo"
@@ -78,7 +75,7 @@ def draw_photos(paths, photos, judged, title, path, show=False):
     for axes in grid.flat:
         axes.axis("off")
     for i, axes in enumerate(grid.flat[:drawn]):
-        name = os.fsencode(os.path.basename(paths[i])).decode("utf-8", "replace")
+        name = os.path.basename(paths[i]).encode(errors="replace").decode()  # it may have bytes that are no text
         _draw_photo(axes, photos[i], name[:22], [network[i] for network in judged])
     drawing.save_figure(figure, path, show)
 
@@ -107,7 +104,7 @@ def parse_options(argv):
     parser.add_argument("--test", action="store_true", help="judge the test pictures of the data set instead")
     parser.add_path("--data", DATA, "FILE", "the data set that the network was trained on")
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network")
-    parser.add_argument("--threshold", type=user_input.probability, default=THRESHOLD, metavar="P",
+    parser.add_argument("--threshold", type=user_input.real(above=0, below=1), default=THRESHOLD, metavar="P",
                         help="the verdict is car where its probability is above P")
     parser.add_path("--figures", FIGURES, "DIR", "folder for predict.png")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
@@ -118,7 +115,7 @@ def parse_options(argv):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     options = parse_options(argv)
 
     files.check_folder(options.figures)
@@ -126,12 +123,14 @@ def main(argv=None):
     parameters = networks.load_parameters(options.parameters, np.prod(shape))
     if options.test:
         data = pictures.load_data(options.data)
+        for note in data.notes:
+            print(note)
         X, labels, errors = data.X_test, data.Y_test[0].astype(int), []
         paths, photos = [f"test {i + 1}" for i in range(len(labels))], X.T.reshape(-1, *shape)
     else:
-        found = pictures.find_photos(options.photos or [user_input.default_path(PHOTOS)])
-        paths, photos, errors = pictures.read_photos(found, shape)
-        X, labels = pictures.scale_pictures(photos), pictures.photo_labels(paths)
+        found = find_photos(options.photos or [user_input.default_path(PHOTOS)])
+        paths, photos, errors = read_photos(found, shape)
+        X, labels = pictures.scale_pictures(photos), photo_labels(paths)
 
     judged = judge(X, labels, parameters, options.threshold)
     for path, verdict in zip(paths, judged):
@@ -145,9 +144,9 @@ def main(argv=None):
             title += f" (car above {options.threshold:g})"
         draw_photos(paths, photos, [judged], title, f"{options.figures}/predict.png", options.show)
     for error in errors:
-        print(f"{user_input.program()}: {user_input.one_line(error)}", file=sys.stderr)
+        print(f"{user_input.program()}: {error}", file=sys.stderr)
     return 2 if errors else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

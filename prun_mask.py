@@ -7,10 +7,6 @@ arXiv 1506.02626v3) has the rule in section 3: connections whose weight is below
 Run as a script it prints a worked example of the rule.
 """
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are imported
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import sys
 
 import numpy as np
@@ -18,7 +14,7 @@ import numpy as np
 import nn_functions as nn
 from datasets import user_input
 
-CRITERIA = ("percentile", "std", "global")  # see `layer_thresholds`
+CRITERIA = ("percentile", "std", "global")  # see `thresholds`
 
 EXAMPLE_SHAPE = (4, 5)
 EXAMPLE_PERCENT = 20
@@ -39,17 +35,12 @@ def threshold(W, percent):
     return np.percentile(magnitudes, percent) if magnitudes.size else 0.0
 
 
-def prune_mask(W, percent):
-    """The mask of one layer: True where |W| is above the threshold. What is 0 already, pruned earlier, stays pruned."""
-    return np.abs(W) > threshold(W, percent)
-
-
 def pruned_layers(parameters):
     """The names of the weights that are pruned, ["W1", ...]: all but the last layer's."""
     return [f"W{l}" for l in range(1, nn.number_of_layers(parameters))]
 
 
-def layer_thresholds(parameters, amount, criterion="percentile", unpruned=None):
+def thresholds(parameters, amount, criterion="percentile", unpruned=None):
     """The threshold of each layer that is pruned, a dict {"W1": float, ...}.
 
     criterion : one of
@@ -68,30 +59,27 @@ def layer_thresholds(parameters, amount, criterion="percentile", unpruned=None):
         return {name: amount * unpruned[name].std() for name in names}
 
 
-def emptied_layers(parameters, thresholds):
-    """The names of the layers that `thresholds`, a dict {"W1": float, ...}, would empty."""
-    return [name for name, value in thresholds.items() if 0 < np.abs(parameters[name]).max() <= value]
+def make_masks(parameters, amount, criterion="percentile", unpruned=None, report_emptied=None):
+    """The masks of one pruning, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold.
 
+    What is 0 already, pruned earlier, stays pruned. A layer that would be emptied keeps its strongest connection;
+    otherwise no picture could reach the output.
 
-def masks_above(parameters, thresholds):
-    """The masks of a network, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold.
-
-    A layer that would be emptied keeps its strongest connection; otherwise no picture could reach the output.
-
-    thresholds : a dict {"W1": float, ...}, see `layer_thresholds`
+    amount, criterion, unpruned : see `thresholds`
+    report_emptied : None, or a function that is called with the name of each layer that would be emptied
     """
-    masks = {name: np.abs(parameters[name]) > value for name, value in thresholds.items()}
-    for name in emptied_layers(parameters, thresholds):
-        masks[name].flat[np.abs(parameters[name]).argmax()] = True
+    masks = {}
+    for name, value in thresholds(parameters, amount, criterion, unpruned).items():
+        magnitudes = np.abs(parameters[name])
+        masks[name] = magnitudes > value
+        if magnitudes.any() and not masks[name].any():
+            masks[name].flat[magnitudes.argmax()] = True
+            if report_emptied and np.count_nonzero(magnitudes) > 1:
+                report_emptied(name)
     return masks
 
 
-def prune_masks(parameters, amount, criterion="percentile", unpruned=None):
-    """The masks of one pruning; for the arguments see `layer_thresholds`, for the result `masks_above`."""
-    return masks_above(parameters, layer_thresholds(parameters, amount, criterion, unpruned))
-
-
-def mask_of_largest(W, number):
+def keep_largest(W, number):
     """The mask of so many weights of largest magnitude; what is 0 already, pruned earlier, stays pruned."""
     magnitudes = np.abs(W)
     return (magnitudes >= np.partition(magnitudes, -number, axis=None)[-number]) & (magnitudes > 0)
@@ -156,7 +144,7 @@ def compact(parameters):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     user_input.ArgumentParser("Print a worked example of the mask rule on a small matrix.").parse_args(argv)
 
     W = np.random.RandomState(1).randn(*EXAMPLE_SHAPE).round(3)
@@ -180,7 +168,7 @@ def main(argv=None):
     print("round  threshold  weights that are 0")
     for i in range(1, EXAMPLE_ROUNDS + 1):
         limit = threshold(W, EXAMPLE_PERCENT)
-        W = np.where(prune_mask(W, EXAMPLE_PERCENT), W, 0)
+        W = np.where(np.abs(W) > limit, W, 0)
         print(f"{i:5}  {limit:9.3f}  {(W == 0).sum():2} of {W.size}")
     print(f"\n{W}")
     print("Each round prunes its share of what is left. Only a share of less than one weight prunes nothing: the next\n"
@@ -190,4 +178,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

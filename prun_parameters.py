@@ -3,10 +3,6 @@
 With --export it writes what survived to a small file, which every script reads that takes --parameters.
 """
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are imported
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import io
 import os
 import sys
@@ -19,6 +15,7 @@ import nn_main
 import nn_test
 import prun_mask
 from datasets import files, networks, pictures, record, user_input
+from datasets.photos import find_photos, photo_labels, read_photos
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
@@ -44,13 +41,13 @@ def layer_table(parameters, X):
     X : pictures of shape (n_x, m), on which activations are counted. The pixels count as never 0, as in the paper; so
     does the output.
     """
-    *hidden_activations, _ = nn.activations(X, parameters)
+    *hidden, _ = nn.activations(X, parameters)
     rows, kept_in_all, needed_in_all = [], 0, 0
     active = np.ones(len(X))  # for each of the layer's inputs, the share of pictures for which it is not 0
     for l in range(1, nn.number_of_layers(parameters) + 1):
         kept = parameters[f"W{l}"] != 0
         needed = (kept * active).sum()
-        active = (hidden_activations[l - 1] != 0).mean(axis=1) if l <= len(hidden_activations) else np.ones(1)
+        active = (hidden[l - 1] != 0).mean(axis=1) if l <= len(hidden) else np.ones(1)
         rows.append(LayerRow(f"layer {l}", kept.size, 2 * kept.size, 100 * active.mean(), 100 * kept.mean(),
                              100 * needed / kept.size))
         kept_in_all, needed_in_all = kept_in_all + kept.sum(), needed_in_all + needed
@@ -110,14 +107,13 @@ def print_changed_verdicts(exported, pruned, data, photos):
 
 
 def refuse_to_overwrite(export, inputs):
-    """Raise InputError if the file to export to is one that the command reads, or in the folder of photos as labels."""
-    inputs += [f"{os.path.dirname(path) or '.'}/labels.csv" for path in inputs]
+    """Raise InputError if the file to export to is one of those that the command reads."""
     if os.path.exists(export) and any(os.path.exists(path) and os.path.samefile(path, export) for path in inputs):
         raise user_input.InputError(f"{export}: is a file that this command reads; export to another one")
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = user_input.ArgumentParser("Compare the network before and after pruning.")
     parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network before pruning")
@@ -131,18 +127,21 @@ def main(argv=None):
 
     files.check_folder(options.figures)
     data = pictures.load_data(options.data)
+    for note in data.notes:
+        print(note)
     pruned_file = record.pruned_network(options.pruned)
     unpruned = networks.load_parameters(options.parameters, len(data.X_train))
     pruned = networks.load_parameters(pruned_file, len(data.X_train))
     shape = pictures.picture_shape(options.data)
-    found = pictures.find_photos([options.photos])
+    found = find_photos([options.photos])
     if options.export:
-        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found,
+        tables = [os.path.join(os.path.dirname(path), "labels.csv") for path in found]
+        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found, *tables,
                                              record.record_file(options.pruned)])
-    paths, photos, errors = pictures.read_photos(found, shape)
+    paths, photos, errors = read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
-    labels = pictures.photo_labels(paths)
+    labels = photo_labels(paths)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
@@ -158,9 +157,9 @@ def main(argv=None):
     title = "Before pruning (first line) and after it, with the probability of a car; red frame: either is wrong"
     nn_test.draw_photos(paths, photos, judged, title, f"{options.figures}/prun_predict.png", options.show)
     for error in errors:
-        print(f"{parser.prog}: {user_input.one_line(error)}", file=sys.stderr)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
     return 2 if errors else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

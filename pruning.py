@@ -5,11 +5,6 @@ number of steps, or with --tolerance for as long as the accuracy allows. Writes 
 prun_parameter/ and the record of all steps to degree_costs.npy, and draws cost and accuracy against the pruning degree.
 """
 
-if __name__ == "__main__":  # Ctrl-C while the modules below are imported
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
-import functools
 import itertools
 import os
 import sys
@@ -30,14 +25,13 @@ PERCENT = 5.0  # of the remaining weights, in each step
 STEPS = 39
 CRITERION = "percentile"
 QUALITY = 1.0  # in standard deviations, for the criterion "std"
-DELTA = 0.0  # by which the percentage, or the quality, is raised at every step: the original's unused hyper-parameter
 LEARNING_RATE = 0.005  # of retraining; the original's was 0.05: see README.md
 ITERATIONS = 220  # of retraining, in each step
 OUT = "datasets"
 FIGURES = "figure"
 
 # The options that a record is bound to: a run is resumed only with the same.
-SETTINGS = ("criterion", "percent", "quality", "delta", "learning_rate", "iterations", "l1", "l2")
+SETTINGS = ("criterion", "percent", "quality", "learning_rate", "iterations", "l1", "l2")
 BATCH_SETTINGS = ("batch", "momentum")  # those that a run with --batch has besides
 
 
@@ -72,37 +66,23 @@ def prune_iteratively(data, parameters, masks_of, first_step=1, learning_rate=LE
         yield Step(number, pruned, parameters, costs)
 
 
-def recorded_masks(step, parameters):
-    """The masks of the recorded run: those of PERCENT, at every step. For `prune_iteratively`, as its masks_of."""
-    return prun_mask.prune_masks(parameters, PERCENT)
-
-
 # ------------------------------------------------------------------------------------- which masks, and how many steps
 
-def amount_of_step(step, first, delta, criterion):
-    """How much a step prunes: a percentage, 100 at most, or for the criterion "std" a number of standard deviations."""
-    return min(first + (step - 1) * delta, sys.float_info.max if criterion == "std" else 100)
+def choose_masks(options, unpruned):
+    """The `masks_of` of a run, for `prune_iteratively`, as the command line has it.
 
-
-def masks_of_step(step, parameters, amount_of, criterion, unpruned, stop_if_nothing):
-    """The masks of a step of a run, or None where it would prune nothing. Prints which layers would be emptied.
-
-    amount_of : a function of the step, see `amount_of_step`; criterion, unpruned : see `prun_mask.layer_thresholds`
-    stop_if_nothing : whether to return None at all
+    Where nothing but --tolerance ends the run, it ends where a step would prune nothing.
     """
-    amount = amount_of(step)
-    thresholds = prun_mask.layer_thresholds(parameters, amount, criterion, unpruned)
-    for name in prun_mask.emptied_layers(parameters, thresholds):
-        if np.count_nonzero(parameters[name]) > 1:
-            tqdm.write(f"step {step} would empty {name}: its last connection is kept")
-    masks = prun_mask.masks_above(parameters, thresholds)
-    nothing = all(np.array_equal(mask, parameters[name] != 0) for name, mask in masks.items())
-    # With --delta a later step may prune something, as long as the amount grows and there is something left.
-    for_good = amount == amount_of(step + 1) or all(mask.sum() <= 1 for mask in masks.values())
-    if stop_if_nothing and nothing and for_good:
-        tqdm.write(f"step {step} would prune nothing")
-        return None
-    return masks
+    def masks_of(step, parameters):
+        masks = prun_mask.make_masks(
+            parameters, options.quality if options.criterion == "std" else options.percent, options.criterion, unpruned,
+            lambda name: tqdm.write(f"step {step} would empty {name}: its last connection is kept"))
+        if options.steps is None and all(np.array_equal(mask, parameters[name] != 0) for name, mask in masks.items()):
+            tqdm.write(f"step {step} would prune nothing")
+            return None
+        return masks
+
+    return masks_of
 
 
 def steps_within_tolerance(train_accuracies, unpruned_accuracy, tolerance):
@@ -130,16 +110,14 @@ def parse_options(argv):
                         help="what is pruned. percentile: --percent of each layer's weights; std: what is below "
                              "--quality standard deviations of the layer's weights; global: --percent of all layers' "
                              "weights together")
-    parser.add_argument("--percent", type=user_input.percentage,
+    parser.add_argument("--percent", type=user_input.real(above=0, below=100),
                         help=f"share of the remaining weights that a step prunes (default: {PERCENT:g})")
-    parser.add_argument("--quality", type=user_input.positive_number,
+    parser.add_argument("--quality", type=user_input.real(above=0),
                         help="threshold of --criterion std, in standard deviations of the unpruned layer's weights "
                              f"(default: {QUALITY:g})")
-    parser.add_argument("--delta", type=user_input.nonnegative_number, default=DELTA,
-                        help="raise --percent, or --quality, by this at every step")
-    parser.add_argument("--steps", type=user_input.positive_integer, metavar="N",
+    parser.add_argument("--steps", type=user_input.integer(), metavar="N",
                         help=f"prune-and-retrain steps (default: {STEPS}, or with --tolerance as many as it takes)")
-    parser.add_argument("--tolerance", type=user_input.nonnegative_number, metavar="POINTS",
+    parser.add_argument("--tolerance", type=user_input.real(at_least=0), metavar="POINTS",
                         help="go on until the retrained network's training accuracy is more than this many percentage "
                              "points below the unpruned network's")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
@@ -159,8 +137,6 @@ def parse_options(argv):
     options.quality = QUALITY if options.quality is None else options.quality
     if options.steps is None and options.tolerance is None:
         options.steps = STEPS
-    if by_percent and options.steps and options.percent + (options.steps - 1) * options.delta >= 100:
-        parser.error(f"--delta {options.delta:g} would take the percentage to 100 within {options.steps} steps")
     return options
 
 
@@ -235,59 +211,71 @@ def draw_record(run, unpruned, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
+def load_last_network(options, run, n_x, settings):
+    """The network after the last step of a run that is resumed. Raises InputError.
+
+    An uninterrupted run updates its Gram matrices from step to step, which rounds differently from computing them anew.
+    So those in `settings` are updated once more for the masks of all steps, and the rest of the run gives the same
+    bits.
+    """
+    for step in range(1, len(run["degree"]) + 1):
+        parameters = networks.load_parameters(record.find_network(options.out, run, step), n_x)
+        mask, gram = parameters["W1"] != 0, settings.get("gram")
+        if gram and nn.cheaper_method(gram, len(mask), mask, options.iterations, options.l1) == "gram":
+            gram.update_mask(mask)
+    return parameters
+
+
 def run_steps(options, data, unpruned, before, run):
     """Do the steps of a run that are not recorded yet, and print and save each.
 
     options : the command line; unpruned, before : the network and its evaluation; run : the record, which grows
     """
-    is_finished = functools.partial(is_over, run["train_accuracy"], before.train_accuracy, options.steps,
-                                    options.tolerance)
     descent, settings = nn_main.choose_descent(options)
     if not options.batch:
         settings["gram"] = nn.GramMatrices(data.X_train)
     parameters, steps_done = unpruned, len(run["degree"])
-    if steps_done and is_finished():
-        record.find_network(options.out, run, steps_done)
-    elif steps_done:
-        parameters = record.load_last_network(options.out, run, len(data.X_train), options.iterations, **settings)
+    if steps_done:
+        parameters = load_last_network(options, run, len(data.X_train), settings)
 
     print_unpruned(prun_mask.degree(unpruned), before, steps_done)
-    amount_of = functools.partial(amount_of_step, delta=options.delta, criterion=options.criterion,
-                                  first=options.quality if options.criterion == "std" else options.percent)
-    masks_of = functools.partial(masks_of_step, amount_of=amount_of, criterion=options.criterion, unpruned=unpruned,
-                                 stop_if_nothing=options.steps is None)
     with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
               unit=" iterations", disable=None) as bar:
-        steps = prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate, options.iterations,
-                                  descent, progress=lambda iterations, cost: bar.update(iterations), **settings)
-        while not is_finished() and (step := next(steps, None)):
-            degree, after = prun_mask.degree(step.parameters), nn.evaluate(data, step.parameters)
-            pruned = nn.evaluate(data, step.pruned)
+        steps = prune_iteratively(data, parameters, choose_masks(options, unpruned), steps_done + 1,
+                                  options.learning_rate, options.iterations, descent,
+                                  progress=lambda iterations, cost: bar.update(iterations), **settings)
+        while not is_over(run["train_accuracy"], before.train_accuracy, options.steps, options.tolerance):
+            step = next(steps, None)
+            if step is None:
+                return
+            pruned, after = nn.evaluate(data, step.pruned), nn.evaluate(data, step.parameters)
+            degree = prun_mask.degree(step.parameters)
             record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
             print_step(step.number, degree, pruned, after)
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     options = parse_options(argv)
-
     data = pictures.load_data(options.data, scale=not options.batch)
+    for note in data.notes:
+        print(note)
     unpruned = networks.load_parameters(options.parameters, len(data.X_train))
-    before = nn.evaluate(data, unpruned)
-    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     files.check_folder(options.figures)
     record.refuse_as_start(options.parameters, options.out)
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
-    new_run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in names})
-    with record.exclusive(options.out):
-        run = new_run
+    run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in names})
+
+    with nn_main.limit_blas(options.batch or data.Y_train.size), record.exclusive(options.out):
+        before = nn.evaluate(data, unpruned)
+        nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
         if options.resume and os.path.exists(record.record_file(options.out)):
-            run = record.load_record(options.out, new_run)
+            run = record.load_record(options.out, run)
         try:
             run_steps(options, data, unpruned, before, run)
         except KeyboardInterrupt:
-            message = record.saved_steps_message(options.out, new_run)
-            print(f"{user_input.program()}: interrupted: {message}", file=sys.stderr)
+            print(f"{user_input.program()}: interrupted; the same command with --resume goes on after the "
+                  f"steps that are saved in {options.out}", file=sys.stderr)
             return 130
 
     print_result(run, before, options.tolerance, options.out, len(data.X_train))
@@ -297,4 +285,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -4,26 +4,17 @@ It has no licence, so it is not in this repository. The download is kept only if
 id: the SHA-1 of "blob", its size, a zero byte and its content.
 """
 
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import hashlib
 import os
+import sys
 
 from datasets import files, user_input
-from datasets.download import TIMEOUT, download
+from datasets.download import download
 from datasets.user_input import InputError
 
 URL = "https://raw.githubusercontent.com/luserli/pruning/1416c96/datasets/carvnocar.h5"
 BLOB = "9977133048bc02b5202a71d8f61533e9e248c63f"
 OUT = "datasets/original/carvnocar.h5"
-LARGEST = 100_000_000  # bytes; the file is far smaller
 
 NEXT = """To train and prune on it at the original's step sizes:
 
@@ -40,25 +31,23 @@ def git_blob_id(content):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = user_input.ArgumentParser("Download the original experiment's data set, and check that it is that file.")
     parser.add_argument("--url", default=URL, help="where it is")
     parser.add_path("--out", OUT, "FILE", "where to keep it")
-    parser.add_argument("--timeout", type=user_input.seconds, default=TIMEOUT, metavar="SECONDS",
-                        help="how long to wait for an answer")
     options = parser.parse_args(argv)
-    folder = os.path.dirname(options.out) or "."
-    files.check_folder(folder)
+    files.check_file(options.out)
 
-    content = download(options.url, options.timeout, LARGEST)
+    content = download(options.url)
     if git_blob_id(content) != BLOB:
         raise InputError(f"{options.url}: not the expected file: its git blob id is {git_blob_id(content)}, "
                          f"not {BLOB}")
     files.write_atomically(options.out, lambda file: file.write(content))
+    folder = os.path.dirname(options.out) or "."
     folders = f"--out {folder} --figures {folder}"
     print(f"data set: {options.out}\n\n{NEXT.format(out=options.out, folder=folder, folders=folders)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

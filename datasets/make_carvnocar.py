@@ -9,24 +9,15 @@ Pictures may have any format and size that nn_test.py reads; files whose name be
 order of the pictures is shuffled, the same way for the same seed.
 """
 
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import io
 import os
+import sys
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
-from datasets import files, photos, pictures, user_input
-from datasets.files import write_atomically
+from datasets import files, photos, user_input
 from datasets.user_input import InputError
 
 PICTURES = "datasets/pictures"
@@ -38,18 +29,18 @@ SEED = 1
 def list_part(folder):
     """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
     labelled = []
-    for name, label in pictures.FOLDER_LABELS.items():
+    for name, label in photos.FOLDER_LABELS.items():
         names = [n for n in os.listdir(f"{folder}/{name}") if not n.startswith(".")]
-        labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=pictures.natural_order)]
+        labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=photos.natural_order)]
     if not labelled:
         raise InputError(f"{folder}: holds no pictures in car or nocar")
     return labelled
 
 
-def read_part(folder, size, random):
+def read_part(folder, size, generator):
     """Read one part of the data set in shuffled order.
 
-    size : (width, height) in pixels; random : numpy.random.RandomState
+    size : (width, height) in pixels; generator : numpy.random.RandomState, which shuffles
     Returns the pictures, uint8 of shape (m, height, width, 3), and the labels, uint8 of shape (m, 1).
     Raises InputError.
     """
@@ -57,7 +48,7 @@ def read_part(folder, size, random):
     width, height = size
     X = np.empty((len(labelled), height, width, 3), np.uint8)
     y = np.empty((len(labelled), 1), np.uint8)
-    for i, chosen in enumerate(tqdm(random.permutation(len(labelled)), desc=folder, unit=" pictures", disable=None)):
+    for i, chosen in enumerate(tqdm(generator.permutation(len(labelled)), desc=folder, unit=" pictures", disable=None)):
         path, y[i] = labelled[chosen]
         X[i] = photos.read_picture(path, X.shape[1:])
     return X, y
@@ -70,22 +61,22 @@ def save_data(path, parts):
         for part, (X, y) in parts.items():
             file.create_dataset(f"X_{part}", data=X, compression="gzip")
             file.create_dataset(f"y_{part}", data=y)
-    write_atomically(path, lambda file: file.write(content.getbuffer()))
+    files.write_atomically(path, lambda file: file.write(content.getbuffer()))
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = user_input.ArgumentParser("Make a data set of pictures in train/ and test/, each with car/ and nocar/.")
     parser.add_path("--pictures", PICTURES, "DIR", "folder with train/ and test/")
     parser.add_path("--out", OUT, "FILE", "the data set, HDF5")
-    parser.add_argument("--size", type=user_input.pixels, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"),
-                        help="in pixels")
+    parser.add_argument("--size", type=user_input.integer(1, 65500), nargs=2, default=SIZE,
+                        metavar=("WIDTH", "HEIGHT"), help="in pixels")
     parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)
-    files.check_folder(os.path.dirname(options.out) or ".")
+    files.check_file(options.out)
 
-    random = np.random.RandomState(options.seed)
-    parts = {part: read_part(f"{options.pictures}/{part}", options.size, random) for part in ("train", "test")}
+    generator = np.random.RandomState(options.seed)
+    parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in ("train", "test")}
     save_data(options.out, parts)
     for part, (X, y) in parts.items():
         print(f"{part}: {len(X)} pictures, {X.shape[1:]}, of which {y.sum(dtype=int)} show a car")
@@ -94,4 +85,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -5,17 +5,17 @@ magic number, which says how many sizes follow, and these sizes:
 
     pictures    2051, number of pictures, rows, columns
     labels      2049, number of labels
+
+Other data sets of this format serve as well, such as Fashion-MNIST.
 """
 
+import gzip
 import math
 import os
 import shlex
-import struct
-import zlib
 
 import numpy as np
 
-from datasets.files import open_file
 from datasets.pictures import Data
 from datasets.user_input import InputError, as_input_error, default_path
 
@@ -23,8 +23,6 @@ MNIST = "datasets/mnist"
 DIGITS = 10  # 0 to 9
 SIZE = 28  # rows and columns of a picture
 DIMENSIONS = {2051: 3, 2049: 1}  # by magic number
-LARGEST = 48_000_000  # bytes, unpacked; the largest of the four files has 47,040,016
-CHUNK = 1 << 14  # bytes; gzip packs a thousandth at best, so one chunk cannot become more than 16 MB
 
 
 def load_mnist(folder=MNIST, held_out=0):
@@ -52,9 +50,9 @@ def _read_part(folder, part):
     pictures, labels = read_idx(path), read_idx(labels_path)
     if pictures.shape[1:] != (SIZE, SIZE):
         raise InputError(f"{path}: holds values of shape {pictures.shape}, not pictures of {SIZE} x {SIZE} pixels")
-    if labels.shape != (len(pictures),):
-        raise InputError(f"{labels_path}: holds values of shape {labels.shape}, not a label for each of the "
-                         f"{len(pictures)} pictures")
+    if labels.shape != (len(pictures),) or labels.max() >= DIGITS:
+        raise InputError(f"{labels_path}: holds values of shape {labels.shape} up to {labels.max()}, not a label from "
+                         f"0 to 9 for each of the {len(pictures)} pictures")
     Y = np.zeros((DIGITS, len(labels)), np.float32)
     Y[labels, np.arange(len(labels))] = 1
     return pictures.reshape(len(pictures), -1).T, Y
@@ -69,63 +67,28 @@ def find_file(folder, name):
     raise InputError(f"{folder}: has no {name}; `python -m datasets.fetch_mnist{out}` gets it")
 
 
+def read_unpacked(path):
+    """The bytes of a file, unpacked where it is gzipped. Raises InputError, or OSError."""
+    with open(path, "rb") as file:
+        content = file.read()
+    if not content.startswith(b"\x1f\x8b"):  # as every gzip file does
+        return content
+    with as_input_error(path, "a gzip file"):
+        return gzip.decompress(content)
+
+
 def read_idx(path):
     """Read an IDX file of pictures or labels, gzipped or not.
 
-    Returns uint8 of shape (m, rows, columns), or (m,) with values from 0 to 9. Raises InputError, or OSError.
+    Returns uint8 of shape (m, rows, columns), or (m,). Raises InputError, or OSError.
     """
-    with open_file(path) as file, as_input_error(path, "an IDX file"):
-        return _parse(read_bytes(file))
-
-
-def read_bytes(file):
-    """The bytes of an open file, unpacked where it is gzipped, which its first two bytes tell. Raises InputError.
-
-    At most LARGEST bytes are read, whatever the file's size is and whatever it unpacks to.
-    """
-    is_gzip = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    if is_gzip:
-        return unpack(file, LARGEST)
-    content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise InputError(f"is larger than {LARGEST} bytes")
-    return content
-
-
-def unpack(file, largest):
-    """Unpack a gzipped file in memory, as far as `largest` bytes. Raises InputError, or zlib.error."""
-    unpacker = zlib.decompressobj(wbits=31)  # 31: gzip's header and check sum
-    content = bytearray()
-    while not unpacker.eof:
-        chunk = file.read(CHUNK)
-        if not chunk:
-            raise InputError("is cut off: the gzipped data does not end")
-        content += unpacker.decompress(chunk, largest + 1 - len(content))
-        if len(content) > largest:
-            raise InputError(f"unpacks to more than {largest} bytes")
-    if unpacker.unused_data or file.read(1):
-        raise InputError("goes on after the end of the gzipped data")
-    return content
-
-
-def _parse(content):
-    """The array that the bytes of an IDX file hold. Raises InputError."""
-    if len(content) < 4:
-        raise InputError(f"has only {len(content)} bytes, not an IDX file")
-    magic = int.from_bytes(content[:4], "big")
-    if magic not in DIMENSIONS:
-        raise InputError(f"its magic number is {magic}, neither 2051 (pictures) nor 2049 (labels)")
-    header = 4 + 4 * DIMENSIONS[magic]
-    if len(content) < header:
-        raise InputError(f"has only {len(content)} bytes, less than its header of {header}")
-    sizes = struct.unpack(f">{DIMENSIONS[magic]}I", content[4:header])
-    declared, size = " x ".join(map(str, sizes)), header + math.prod(sizes)
-    if len(content) != size:
-        raise InputError(f"has {len(content)} bytes, but a header that declares {declared} values, {size} bytes in all")
-    if 0 in sizes:
-        raise InputError(f"declares {declared} values, which is none")
-    values = np.frombuffer(content, np.uint8, offset=header).reshape(sizes)
-    if values.ndim == 1 and values.max() >= DIGITS:
-        raise InputError(f"holds the label {values.max()}, not only 0 to 9")
-    return values
+    content = read_unpacked(path)
+    with as_input_error(path, "an IDX file"):
+        magic = int.from_bytes(content[:4], "big")
+        if magic not in DIMENSIONS:
+            raise InputError(f"its magic number is {magic}, neither 2051 (pictures) nor 2049 (labels)")
+        sizes = np.frombuffer(content, ">u4", DIMENSIONS[magic], offset=4).tolist()
+        values = np.frombuffer(content, np.uint8)[4 + 4 * len(sizes):]
+        if len(values) != math.prod(sizes) or not len(values):
+            raise InputError(f"holds {len(values)} values, but its header says {' x '.join(map(str, sizes))}")
+        return values.reshape(sizes)

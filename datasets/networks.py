@@ -1,17 +1,15 @@
 """Networks on disk: the `.npy` files of training and pruning, and the small `.npz` of an exported network."""
 
 import io
-import zipfile
 
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import open_file, write_atomically
-from datasets.npy import load_dict, read_header, save_dict
+from datasets.files import write_atomically
+from datasets.npy import load_dict, save_dict
 from datasets.user_input import InputError, as_input_error
 
 VECTORS = {"layers": "<i8", "connections": "|u1", "weights": "<f4", "biases": "<f8"}  # of an exported network
-MAX_LAYERS = 1000  # of an exported network: one that has a few bytes a layer would be mostly Python's objects
 
 
 def load_parameters(path, n_x, outputs=1):
@@ -20,9 +18,9 @@ def load_parameters(path, n_x, outputs=1):
     Returns a dict `W1, b1, ..., WL, bL` of float64 arrays.
 
     n_x, outputs : the numbers of inputs and outputs that the data has; the network must have as many
-    Raises InputError.
+    Raises InputError, or OSError.
     """
-    with open_file(path) as file:
+    with open(path, "rb") as file:
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
     stored = _load_exported(path) if exported else load_dict(path)
     parameters = {}
@@ -33,7 +31,7 @@ def load_parameters(path, n_x, outputs=1):
             if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
                 raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
             with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
-                parameters[name] = value.astype(float, copy=not exported)  # an exported network is up to 64 files large
+                parameters[name] = value.astype(float)
             if not np.isfinite(parameters[name]).all():
                 raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
         rows, columns = parameters[f"W{l}"].shape
@@ -91,19 +89,21 @@ def _weights_float32(parameters):
 
 
 def _load_exported(path):
-    """Read what `export_parameters` wrote. Raises InputError.
-
-    Not with np.load, which would allocate whatever size a damaged or lying file declares. As nothing in the file is
-    compressed and each weight takes a bit, the network is at most 64 times as large as the file.
-    """
-    with open_file(path) as file:
-        content = file.read()
-    with as_input_error(path, "an exported network"):
-        layers, connections, weights, biases = _stored_vectors(content)
+    """Read what `export_parameters` wrote. Raises InputError."""
+    with open(path, "rb") as file, as_input_error(path, "an exported network"):
+        with np.load(file, allow_pickle=False) as archive:
+            if sorted(archive.files) != sorted(VECTORS):
+                raise InputError(f"does not hold the four arrays {', '.join(VECTORS)}")
+            vectors = [archive[name] for name in VECTORS]
+        for vector, (name, dtype) in zip(vectors, VECTORS.items()):
+            if vector.ndim != 1 or vector.dtype != dtype:
+                raise InputError(f"{name} has shape {vector.shape} and type {vector.dtype}; one dimension and type "
+                                 f"{np.dtype(dtype)} were expected")
+        layers, connections, weights, biases = vectors
         sizes = layers.tolist()
         shapes = list(zip(sizes[1:], sizes[:-1]))
         number = sum(rows * columns for rows, columns in shapes)
-        if (not 2 <= len(sizes) <= MAX_LAYERS or min(sizes) < 1 or len(connections) != -(-number // 8)
+        if (len(sizes) < 2 or min(sizes) < 1 or len(connections) != -(-number // 8)
                 or len(biases) != sum(sizes[1:])):
             raise InputError(f"its connections or biases are not those of a network of layers {str(sizes[:9])[1:-1]}")
         nonzero = np.unpackbits(connections, count=number).view(bool)
@@ -115,31 +115,5 @@ def _load_exported(path):
         for l, (rows, columns) in enumerate(shapes, start=1):
             W, dense = np.split(dense, [rows * columns])
             b, biases = np.split(biases, [rows])
-            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1).copy()
+            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
         return parameters
-
-
-def _stored_vectors(content):
-    """The four arrays in the bytes of an exported network, read-only. Raises InputError, or any other error."""
-    if content.count(b"PK\x01\x02") > 100:  # zipfile makes an object for each member before it can be asked
-        raise InputError("holds more than the four arrays of an exported network")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            if sorted(member.filename for member in members) != sorted(f"{name}.npy" for name in VECTORS):
-                raise InputError(f"does not hold the four arrays {', '.join(VECTORS)}")
-            if any(member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1 for member in members):
-                raise InputError("is compressed or encrypted, which an exported network is not")
-            return [_vector(name, archive.read(f"{name}.npy"), dtype) for name, dtype in VECTORS.items()]
-    except zipfile.BadZipFile as error:  # some of its messages quote the file at any length
-        raise InputError(f"is a damaged zip file ({str(error)[:80]})") from error
-
-
-def _vector(name, content, dtype):
-    """The one-dimensional array of a given type in the bytes of a `.npy` file. Raises InputError, or ValueError."""
-    file = io.BytesIO(content)
-    descr, shape = read_header(file)
-    number = (len(content) - file.tell()) // np.dtype(dtype).itemsize
-    if (descr, shape) != (dtype, f"{number},"):
-        raise InputError(f"{name} has shape ({shape}) and type {descr}, not {number} numbers of type {dtype}")
-    return np.frombuffer(content, dtype, number, file.tell())

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from datasets.files import open_file, write_atomically
+from datasets.files import write_atomically
 from datasets.user_input import InputError, as_input_error
 
 MAX_INSTRUCTIONS = 1_000_000  # of a pickle; the original experiment stored each cost in 20 of them
@@ -45,7 +45,7 @@ def load_dict(path):
     Returns the dict: keys are str, values are arrays (read-only), numbers, None, strings, bytes, and lists, tuples and
     dicts of them. Raises InputError.
     """
-    with open_file(path) as file:
+    with open(path, "rb") as file:
         content = file.read()
     with as_input_error(path, "a .npy file"):
         file = io.BytesIO(content)

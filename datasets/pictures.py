@@ -1,23 +1,12 @@
-"""Pictures: data sets (HDF5), folders of photos, and the labels of photos."""
+"""Data sets of pictures, HDF5."""
 
-import csv
-import io
-import os
-import re
-import sys
+import contextlib
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
-from datasets.files import open_file
-from datasets.hdf5 import open_hdf5, stored_array
-from datasets.photos import read_picture
-from datasets.user_input import InputError, describe
-
-PICTURE_ENDINGS = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga",
-                   ".tif", ".tiff", ".webp")
-FOLDER_LABELS = {"car": 1, "nocar": 0}  # folders that tell the label of the pictures in them
-LARGEST_LABELS_CSV = 10**7  # bytes
+from datasets.user_input import InputError, as_input_error
 
 
 class Data(NamedTuple):
@@ -30,19 +19,18 @@ class Data(NamedTuple):
     Y_train: np.ndarray
     X_test: np.ndarray
     Y_test: np.ndarray
+    notes: tuple = ()  # lines of text about the data that a user should see
 
-
-# --------------------------------------------------------------------------------------------------- data sets
 
 def load_data(path, scale=True):
-    """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError.
+    """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError, or OSError.
 
     scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
 
-    Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; a line tells which of the two was
+    Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; a note tells which of the two was
     assumed. Labels stored as (m,), (m, 1) or (1, m) are all read.
     """
-    with open_hdf5(path) as file:
+    with _open_hdf5(path) as file:
         train, test = _stored_pictures(file, "train"), _stored_pictures(file, "test")
         if (train.shape[1:], train.dtype) != (test.shape[1:], test.dtype):
             raise InputError(f"pictures of two kinds: {train.shape[1:]} {train.dtype} in X_train, "
@@ -52,18 +40,19 @@ def load_data(path, scale=True):
         Y_train, Y_test = _stored_labels(file, "train", len(train)), _stored_labels(file, "test", len(test))
         train, test = train[()], test[()]
         max_pixel = _max_pixel(train, test)
+    notes = []
     if train.dtype != np.uint8:
-        print(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {max_pixel}")
+        notes.append(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {max_pixel}")
     if Y_train.min() == Y_train.max():
-        print(f"warning: {path}: every label in y_train is {Y_train.min():.0f}", file=sys.stderr)
+        notes.append(f"warning: {path}: every label in y_train is {Y_train.min():.0f}")
     if train.dtype == np.uint8 and not scale:
-        return Data(_as_columns(train), Y_train, _as_columns(test), Y_test)
-    return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test)
+        return Data(_as_columns(train), Y_train, _as_columns(test), Y_test, tuple(notes))
+    return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test, tuple(notes))
 
 
 def picture_shape(path):
     """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError."""
-    with open_hdf5(path) as file:
+    with _open_hdf5(path) as file:
         return _stored_pictures(file, "train").shape[1:]
 
 
@@ -80,17 +69,46 @@ def _as_columns(pictures):
     return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T
 
 
+@contextlib.contextmanager
+def _open_hdf5(path):
+    """Open an HDF5 file to read, an `h5py.File`; any error meanwhile becomes an InputError that names the file."""
+    with open(path, "rb"):  # what is missing or a folder is an OSError; h5py's own message for it is very long
+        pass
+    with as_input_error(path, "an HDF5 file"), h5py.File(path, "r") as file:
+        yield file
+
+
+def _stored_array(file, name):
+    """The array `name` of an open HDF5 file: an `h5py.Dataset` of numbers. Raises InputError.
+
+    HDF5 can point into other files, which are not read.
+    """
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise InputError(f"has no {name}")
+    if not isinstance(link, h5py.HardLink):
+        raise InputError(f"{name} is a link; the data must be in the file itself")
+    stored = file[name]
+    if not isinstance(stored, h5py.Dataset):
+        raise InputError(f"has no {name}, but a group or a type of that name")
+    if stored.external or stored.is_virtual:
+        raise InputError(f"{name} lies in other files; the data must be in the file itself")
+    if stored.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {stored.dtype}, not numbers")
+    return stored
+
+
 def _stored_pictures(file, part):
     """The pictures of one part, "train" or "test", as an HDF5 data set of the right shape. Raises InputError."""
-    stored = stored_array(file, f"X_{part}")
-    if len(stored.shape) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
+    stored = _stored_array(file, f"X_{part}")
+    if len(stored.shape or ()) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
         raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected")
     return stored
 
 
 def _stored_labels(file, part, number):
     """The labels of one part with so many pictures, (1, m). Raises InputError."""
-    stored = stored_array(file, f"y_{part}")
+    stored = _stored_array(file, f"y_{part}")
     if stored.shape not in ((number,), (number, 1), (1, number)):
         raise InputError(f"y_{part} has shape {stored.shape} for {number} pictures")
     labels = stored[()]
@@ -107,85 +125,3 @@ def _max_pixel(train, test):
     if not (low >= 0 and high <= 255):  # NaN is neither: minimum and maximum hand it on
         raise InputError(f"X_train and X_test hold values from {low} to {high}, not from 0 to 1 or 0 to 255")
     return 1 if high <= 1 else 255
-
-
-# ------------------------------------------------------------------------------------------------------ photos
-
-def read_photos(paths, shape):
-    """Read photos as the network sees them, at the size of its training pictures.
-
-    Returns the paths that could be read, the photos, uint8 of shape (m, *shape), and the error messages of the others.
-    """
-    good, photos, errors = [], [], []
-    for path in paths:
-        try:
-            photos.append(read_picture(path, shape))
-            good.append(path)
-        except (InputError, OSError) as error:
-            errors.append(describe(error))
-    return good, np.array(photos, np.uint8).reshape(len(photos), *shape), errors
-
-
-def find_photos(arguments):
-    """The paths of all photos: a folder stands for the pictures in it and in its folders `car` and `nocar`.
-
-    Raises InputError if a folder holds none.
-    """
-    paths = []
-    for argument in arguments:
-        found = [argument]
-        if os.path.isdir(argument):
-            inner = [os.path.join(argument, name) for name in FOLDER_LABELS]
-            found = [path for folder in (argument, *filter(os.path.isdir, inner)) for path in list_pictures(folder)]
-        if not found:
-            raise InputError(f"{argument}: holds no pictures")
-        paths += found
-    return paths
-
-
-def list_pictures(folder):
-    """The paths of the pictures in a folder, by their endings, in natural order: 2.jpg before 10.jpg."""
-    names = [name for name in os.listdir(folder)
-             if name.lower().endswith(PICTURE_ENDINGS) and not name.startswith(".")]
-    return [os.path.join(folder, name) for name in sorted(names, key=natural_order)]
-
-
-def natural_order(name):
-    """A sort key that reads the digits in a name as numbers."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)], name
-
-
-def photo_labels(paths):
-    """The label of each photo, 1 or 0, or None where nothing tells it. Raises InputError.
-
-    It is that of the labels.csv beside the photo, where that names the photo, or else of its folder, `car` or `nocar`.
-    """
-    tables, labels = {}, []
-    for path in paths:
-        folder, name = os.path.split(os.path.abspath(path))
-        if folder not in tables:
-            file = os.path.join(os.path.dirname(path), "labels.csv")  # as the user wrote it, for the error message
-            tables[folder] = _read_labels_csv(file) if os.path.exists(file) else {}
-        labels.append(tables[folder].get(os.fsencode(name), FOLDER_LABELS.get(os.path.basename(folder))))
-    return labels
-
-
-def _read_labels_csv(path):
-    """One labels.csv (`file,label`) as a dict from file name to label. Raises InputError.
-
-    The names are bytes in UTF-8: the text of a file name depends on the system's settings (with LC_ALL=C).
-    """
-    with open_file(path) as file:
-        content = file.read(LARGEST_LABELS_CSV + 1)
-    if len(content) > LARGEST_LABELS_CSV:
-        raise InputError(f"{path}: larger than {LARGEST_LABELS_CSV / 1e6:.0f} MB")
-    try:
-        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        if not {"file", "label"}.issubset(table.fieldnames or ()):
-            raise ValueError("other columns")
-        return {row["file"].encode(): {"0": 0, "1": 1}[row["label"].strip()] for row in table}
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: has another encoding than UTF-8") from error
-    except (KeyError, AttributeError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: not a table with the columns file and label, separated by a comma, every label "
-                         "0 or 1") from error

@@ -7,8 +7,6 @@ import math
 import os
 import sys
 
-from datasets import ctrl_c
-
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them, a size in bytes still is an int64
 
@@ -42,58 +40,32 @@ def program():
 
 def default_path(path):
     """A file or folder of the project, given from its root: the same from there, the whole path from elsewhere."""
-    with contextlib.suppress(OSError):  # where the working directory has been removed
-        if os.path.samefile(os.getcwd(), PROJECT):
-            return path
-    return os.path.join(PROJECT, path)
+    return path if os.getcwd() == PROJECT else os.path.join(PROJECT, path)
 
 
 def exit_status(main):
-    """Decorate a script's `main(argv=None, ...)`: a user's mistake becomes one line and status 2, Ctrl-C status 130."""
+    """Decorate a script's `main(argv=())`: a user's mistake becomes one line and status 2, Ctrl-C status 130."""
 
     @functools.wraps(main)
-    def wrapper(argv=None, **settings):
-        ctrl_c.raise_interrupt()
-        _prepare_streams()
+    def wrapper(argv=()):
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
+                stream.reconfigure(errors="backslashreplace")
         try:
-            status = main(argv, **settings)
+            status = main(argv)
             sys.stdout.flush()
             return status
         except BrokenPipeError:  # the program that read the output has ended, as with `| head`
-            _discard_output()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
             return 1
         except (InputError, OSError, MemoryError, FloatingPointError) as error:
             message, status = describe(error), 2
         except KeyboardInterrupt:
             message, status = "interrupted", 130
-        try:
-            sys.stdout.flush()
-        except OSError:  # that the disk is full is said once, and not again when Python ends
-            _discard_output()
-        print(f"{program()}: {one_line(message)}", file=sys.stderr)
+        print(f"{program()}: {message}", file=sys.stderr)
         return status
 
     return wrapper
-
-
-def one_line(message):
-    """A message without line breaks, which the name of a file may have."""
-    return "\\n".join(message.splitlines())
-
-
-def _prepare_streams():
-    """Let every message be printed: of any letters, and where a stream is closed, as by `>&-`."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, for as long as the process
-        elif hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _discard_output():
-    """Let nothing more be written to standard output, also when Python flushes it at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --------------------------------------------------------------------------------------------- the command line
@@ -111,100 +83,60 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, description):
         super().__init__(program(), description=description, formatter_class=HelpFormatter)
 
-    def add_path(self, option, default, metavar, help):
+    def add_path(self, option, default, metavar, text):
         """An option that names a file or a folder, of which the default is found from any working directory."""
-        self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=help)
+        self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=text)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: {one_line(message)}\n")
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
-def positive_integer(text):
-    """The type of an option that counts something."""
-    return _option(int, text, lambda value: 1 <= value <= LARGEST_INTEGER,
-                   f"a whole number from 1 to {LARGEST_INTEGER}")
+def _option_type(kind, is_valid, expected):
+    """A function from an option's text to its value; argparse reports its error with the option's name."""
+
+    def value_of(text):
+        with contextlib.suppress(ValueError):
+            if is_valid(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {expected}")
+
+    return value_of
 
 
-def number_of_runs(text):
-    """The type of an option that counts the runs of a study, each of which waits in memory for its turn."""
-    return _option(int, text, lambda value: 1 <= value <= 100_000, "a whole number from 1 to 100000")
+def integer(low=1, high=LARGEST_INTEGER):
+    """The type of an option that is a whole number from `low` to `high`."""
+    return _option_type(int, lambda value: low <= value <= high, f"a whole number from {low} to {high}")
 
 
-def address(text):
-    """The type of an option that names a server: "", as of a variable that is not set, would mean none."""
-    return _option(str, text, bool, "the address of a server")
+def real(above=None, at_least=None, below=math.inf):
+    """The type of an option that is a number: above or at least one bound, and below another."""
+    low, kind = (above, "above") if at_least is None else (at_least, "of at least")
+    expected = f"a number {kind} {low:g}" + (f" and below {below:g}" if below < math.inf else "")
+    return _option_type(float, lambda value: low <= value < below and value != above, expected)
 
 
-def pixels(text):
-    """The type of the height or width of pictures; JPEG files, too, have no more."""
-    return _option(int, text, lambda value: 1 <= value <= 65500, "a whole number from 1 to 65500")
-
-
-def nonnegative_number(text):
-    """The type of an option that may be 0, such as the factor of a penalty."""
-    return _option(float, text, lambda value: 0 <= value < math.inf, "a finite number of at least 0")
-
-
-def seconds(text):
-    """The type of an option that is a time to wait: operating systems cannot wait for ever longer."""
-    return _option(float, text, lambda value: 0 < value <= 1e6, "a number of seconds above 0, at most 1000000")
-
-
-def positive_number(text):
-    """The type of an option such as a learning rate."""
-    return _option(float, text, lambda value: 0 < value < math.inf, "a finite number above 0")
-
-
-def percentage(text):
-    """The type of an option in percent for which neither 0 nor 100 makes sense."""
-    return _option(float, text, lambda value: 0 < value < 100, "a number between 0 and 100")
-
-
-def probability(text):
-    """The type of an option such as the probability from which on a verdict holds."""
-    return _option(float, text, lambda value: 0 < value < 1, "a number between 0 and 1")
-
-
-def fraction(text):
-    """The type of an option such as momentum, at which 1 would never forget."""
-    return _option(float, text, lambda value: 0 <= value < 1, "a number from 0 to below 1")
-
-
-def seed(text):
-    """The type of an option that seeds numpy.random.RandomState."""
-    return _option(int, text, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")
+seed = integer(0, 2**32 - 1)  # the type of an option that seeds numpy.random.RandomState
 
 
 def path(text):
     """The type of an option that names a file or a folder: "" would make "/" of the paths that begin with it."""
-    return _option(str, text, bool, "the name of a file or a folder")
-
-
-def _option(kind, text, is_valid, expected):
-    """The value of an option, or the error that argparse reports with the option's name."""
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not is_valid(value):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {expected}")
-    return value
+    return _option_type(str, bool, "the name of a file or a folder")(text)
 
 
 def add_descent_options(parser, learning_rate, iterations, what):
     """The options of gradient descent, with their defaults; what : "training" or "each retraining"."""
-    parser.add_argument("--learning-rate", type=positive_number, default=learning_rate, metavar="RATE",
+    parser.add_argument("--learning-rate", type=real(above=0), default=learning_rate, metavar="RATE",
                         help=f"step size of {what}")
-    parser.add_argument("--iterations", type=positive_integer, default=iterations, metavar="N",
+    parser.add_argument("--iterations", type=integer(), default=iterations, metavar="N",
                         help=f"iterations of {what}")
-    parser.add_argument("--l1", type=nonnegative_number, default=0.0, metavar="FACTOR",
+    parser.add_argument("--l1", type=real(at_least=0), default=0.0, metavar="FACTOR",
                         help="penalty on large weights (section 3.1), slow: this factor times the sum of magnitudes")
-    parser.add_argument("--l2", type=nonnegative_number, default=0.0, metavar="FACTOR",
+    parser.add_argument("--l2", type=real(at_least=0), default=0.0, metavar="FACTOR",
                         help="penalty on large weights (section 3.1): half this factor times the sum of squares")
-    parser.add_argument("--batch", type=positive_integer, metavar="N",
+    parser.add_argument("--batch", type=integer(), metavar="N",
                         help="stochastic gradient descent, with N pictures at an iteration, for data sets that are too "
                              "large for all at once (default: all)")
-    parser.add_argument("--momentum", type=fraction, default=0.0, metavar="SHARE",
+    parser.add_argument("--momentum", type=real(at_least=0, below=1), default=0.0, metavar="SHARE",
                         help="with --batch: the share of the last update that is added to the next")
 
 

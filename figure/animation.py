@@ -8,21 +8,14 @@ a photo of your own is judged, too; with --html the frames become a page with a 
 Time on 2 cores: ten to twenty seconds.
 """
 
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import io
 import itertools
 import os
+import sys
 from typing import NamedTuple
 
 import numpy as np
+import threadpoolctl
 from PIL import Image
 
 import nn_functions as nn
@@ -31,6 +24,7 @@ import nn_test
 import prun_mask
 import pruning
 from datasets import files, networks, pictures, user_input
+from datasets.photos import photo_labels, read_photos
 from figure import drawing, studies
 
 PHOTOS = "photos_demo"
@@ -53,8 +47,11 @@ class Frame(NamedTuple):
 
 def make_frames(data, parameters, photos, labels, steps):
     """Prune and retrain. Returns a `Frame` of the unpruned network, and one of each step."""
-    after = pruning.prune_iteratively(data, parameters, pruning.recorded_masks)
-    stages = [parameters, *(step.parameters for step in itertools.islice(after, steps))]
+    def masks_of(step, parameters):
+        return prun_mask.make_masks(parameters, pruning.PERCENT)
+
+    after = itertools.islice(pruning.prune_iteratively(data, parameters, masks_of), steps)
+    stages = [parameters, *(step.parameters for step in studies.show_progress(after, steps, "steps"))]
     return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),
                   nn_test.verdicts(photos, labels, network)) for step, network in enumerate(stages)]
 
@@ -128,7 +125,8 @@ class Film:
 
 def save_gif(film, path):
     """Write all frames as an animated GIF. They share their colours, so that only what changes takes bytes."""
-    rendered = [film.rendered(number) for number in range(len(film.frames))]
+    number = len(film.frames)
+    rendered = list(studies.show_progress(map(film.rendered, range(number)), number, "frames drawn"))
     both = Image.fromarray(np.vstack([np.asarray(rendered[0]), np.asarray(rendered[-1])]))
     palette = both.quantize(COLOURS, dither=Image.Dither.NONE)
     first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in rendered)
@@ -151,20 +149,43 @@ def save_page(film, path):
     print(f"page: {path}")
 
 
-def read_photos(own, shape):
+def choose_photos(own, shape):
     """The photos that are judged, and their labels; own : None, or the path of one that comes first. Raises InputError.
     """
     demo = user_input.default_path(PHOTOS)
     paths = [os.path.join(demo, name) for name in CHOSEN]
     paths = [own, *paths[:-1]] if own else paths
-    good, photos, errors = pictures.read_photos(paths, shape)
+    good, photos, errors = read_photos(paths, shape)
     if errors:
         raise user_input.InputError(errors[0])
-    return photos, pictures.photo_labels(good)
+    return photos, photo_labels(good)
+
+
+def study(data_file, parameters_file, figures, seed=nn_main.SEED, steps=pruning.STEPS, photo=None, html=None,
+          show=False):
+    """Prune the network, and write the moving picture. Raises InputError.
+
+    figures : the folder for it; seed : that the training began with; photo : None, or the path of one to judge
+    html : None, or the file that a page with a slider is written to
+    """
+    data, shape = pictures.load_data(data_file), pictures.picture_shape(data_file)
+    for note in data.notes:
+        print(note)
+    parameters = networks.load_parameters(parameters_file, len(data.X_train))
+    photos, labels = choose_photos(photo, shape)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        frames = make_frames(data, parameters, photos, labels, steps)
+    start = nn.initialize_parameters(nn.layer_sizes(parameters), seed)
+    film = Film(drawing.pyplot(show), parameters["W1"] - start["W1"], shape, frames, photos)
+    save_gif(film, f"{figures}/pruning.gif")
+    if html:
+        save_page(film, html)
+    if show:
+        drawing.pyplot(True).show()
 
 
 @user_input.exit_status
-def main(argv=None, steps=pruning.STEPS):
+def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters")
     parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
     parser.add_argument("--photo", type=user_input.path, metavar="FILE", help="a photo of your own to judge")
@@ -173,20 +194,10 @@ def main(argv=None, steps=pruning.STEPS):
     files.check_folder(options.figures)
     if options.html:
         files.check_file(options.html)
-    data, shape = pictures.load_data(options.data), pictures.picture_shape(options.data)
-    parameters = networks.load_parameters(options.parameters, len(data.X_train))
-    photos, labels = read_photos(options.photo, shape)
-
-    frames = make_frames(data, parameters, photos, labels, steps)
-    start = nn.initialize_parameters(nn.layer_sizes(parameters), options.seed)
-    film = Film(drawing.pyplot(options.show), parameters["W1"] - start["W1"], shape, frames, photos)
-    save_gif(film, f"{options.figures}/pruning.gif")
-    if options.html:
-        save_page(film, options.html)
-    if options.show:
-        drawing.pyplot(True).show()
+    study(options.data, options.parameters, options.figures, options.seed, photo=options.photo, html=options.html,
+          show=options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -12,19 +12,13 @@ at in the end only.
 Time on 2 cores: eight to ten minutes.
 """
 
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import functools
 import itertools
+import os
+import sys
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 
 import nn_functions as nn
@@ -116,10 +110,10 @@ class Lab:
 
     def iterate(self, parameters, shares, **more):
         """The networks after pruning to each of the shares in turn, with retraining after each."""
-        def masks(step, network):
-            return masks_of(network, shares[step - 1])
+        def masks_of(step, parameters):
+            return keep_share(parameters, shares[step - 1])
 
-        steps = pruning.prune_iteratively(self.data, parameters, masks, descent=nn.minibatch_descent,
+        steps = pruning.prune_iteratively(self.data, parameters, masks_of, descent=nn.minibatch_descent,
                                           **self.settings(self.retraining_epochs, **more))
         return [step.parameters for step in itertools.islice(steps, len(shares))]
 
@@ -128,14 +122,14 @@ class Lab:
         return digits.measure(self.data, parameters).error
 
 
-def masks_of(parameters, share, names=("W1", "W2", "W3"), strength=np.abs):
+def keep_share(parameters, share, names=("W1", "W2", "W3"), strength=np.abs):
     """The masks that keep a share of each layer named, strongest first; strength : of weights, an array of their shape.
     """
     masks = {}
     for name in names:
         W = parameters[name]
         kept = min(1, LAST_LAYER * share) if name == "W3" else share
-        masks[name] = prun_mask.mask_of_largest(np.where(W, strength(W), 0), max(1, round(kept * W.size)))
+        masks[name] = prun_mask.keep_largest(np.where(W, strength(W), 0), max(1, round(kept * W.size)))
     return masks
 
 
@@ -151,12 +145,12 @@ def run(folder, held_out, epochs, retraining_epochs, seed):
     trained = {kind: lab.train(**penalty) for kind, penalty in PENALTIES.items()}
     lines, retrained = {}, {}
     for kind, penalty in PENALTIES.items():
-        masks = [masks_of(trained[kind], share) for share in SHARES]
+        masks = [keep_share(trained[kind], share) for share in SHARES]
         retrained[kind] = [lab.retrain(trained[kind], mask, **penalty) for mask in masks]
         lines[f"{kind}, without retraining"] = [lab.error(prun_mask.apply_masks(trained[kind], mask)) for mask in masks]
         lines[f"{kind}, with retraining"] = [lab.error(network) for network in retrained[kind]]
     lines["L2, iterative"] = [lab.error(network) for network in lab.iterate(trained["L2"], SHARES, **PENALTIES["L2"])]
-    l1_then_l2 = [lab.error(lab.retrain(trained["L1"], masks_of(trained["L1"], share), **PENALTIES["L2"]))
+    l1_then_l2 = [lab.error(lab.retrain(trained["L1"], keep_share(trained["L1"], share), **PENALTIES["L2"]))
                   for share in SHARES]
 
     lines = {name: np.array(errors) for name, errors in lines.items()}
@@ -184,31 +178,31 @@ def dropout_number(lab):
     """Section 3.2: a network trained with dropout, and retrained with D_o and with D_r."""
     settings = {"dropout": DROPOUT, **PENALTIES["L2"]}
     trained = lab.train(**settings)
-    masks = masks_of(trained, AT)
+    masks = keep_share(trained, AT)
     return (lab.error(lab.retrain(trained, masks, adjust_dropout=False, **settings))
             - lab.error(lab.retrain(trained, masks, **settings)))
 
 
 def keeping_number(lab, trained, kept_error):
     """Section 3.3: new weights in the same masks, trained as long."""
-    masks = masks_of(trained, AT)
+    masks = keep_share(trained, AT)
     return lab.error(lab.retrain(digits.new_parameters(NEW_SEED + lab.seed), masks, **PENALTIES["L2"])) - kept_error
 
 
 def random_number(lab, trained, strongest_error):
     """Section 3.4: connections kept at random, with a probability in proportion to their magnitude."""
-    random = np.random.default_rng(lab.seed)
+    generator = np.random.default_rng(lab.seed)
 
     def strength(W):  # the largest of these are a draw without replacement by weight (Efraimidis and Spirakis)
-        return random.random(W.shape) ** (1 / np.maximum(np.abs(W) / np.abs(W).max(), 1e-3))
+        return generator.random(W.shape) ** (1 / np.maximum(np.abs(W) / np.abs(W).max(), 1e-3))
 
-    masks = masks_of(trained, AT, strength=strength)
+    masks = keep_share(trained, AT, strength=strength)
     return lab.error(lab.retrain(trained, masks, **PENALTIES["L2"])) - strongest_error
 
 
 def neurons_number(lab, trained, with_l2):
     """Section 3.5: units without outputs; what is left of the weights of their inputs, with L2 and without."""
-    masks = masks_of(trained, SHARES[-1])
+    masks = keep_share(trained, SHARES[-1])
     without = lab.retrain(trained, masks)
     left = []
     for network in (with_l2, without):
@@ -220,7 +214,7 @@ def neurons_number(lab, trained, with_l2):
 
 def sensitivity_number(lab, trained):
     """Section 5, Fig. 6: each layer pruned alone, to the same share, without retraining."""
-    masks = {name: prun_mask.mask_of_largest(W, round(AT * W.size)) for name, W in trained.items() if name[0] == "W"}
+    masks = {name: prun_mask.keep_largest(W, round(AT * W.size)) for name, W in trained.items() if name[0] == "W"}
     errors = [lab.error(prun_mask.apply_masks(trained, {name: mask})) for name, mask in masks.items()]
     return errors[0] - max(errors[1:])
 
@@ -280,21 +274,30 @@ def draw(results, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-@user_input.exit_status
-def main(argv=None, seeds=digits.SEEDS, epochs=EPOCHS, retraining_epochs=RETRAINING_EPOCHS):
-    parser = digits.make_parser(__doc__.splitlines()[0])
-    options = parser.parse_args(argv)
-    seeds = range(1, options.seeds + 1) if options.seeds else seeds
-    files.check_folder(options.figures)
-    mnist.load_mnist(options.data, options.held_out)  # whether it is there, before the work
+def study(folder, figures, seeds=digits.SEEDS, epochs=EPOCHS, retraining_epochs=RETRAINING_EPOCHS, held_out=0,
+          cache=None, cluster=None, show=False):
+    """Do all experiments with each seed, print the tables and draw the figure. Raises InputError.
 
-    results = studies.in_parallel(functools.partial(run, options.data, options.held_out, epochs, retraining_epochs),
-                                  list(seeds), "seeds", options.cluster)
+    folder : of the digits; figures : the folder for the figure; held_out : see `mnist.load_mnist`
+    cache : None, or the folder that keeps the result of each seed
+    """
+    mnist.load_mnist(folder, held_out)  # whether it is there, before the work
+    run_of_seed = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), held_out,
+                                    epochs, retraining_epochs)
+    results = studies.in_parallel(run_of_seed, seeds, "seeds", cluster)
 
     print_results(results)
-    draw(results, f"{options.figures}/claims.png", options.show)
+    draw(results, f"{figures}/claims.png", show)
+
+
+@user_input.exit_status
+def main(argv=()):
+    options = digits.make_parser(__doc__.splitlines()[0]).parse_args(argv)
+    files.check_folder(options.figures)
+    study(options.data, options.figures, range(1, options.seeds + 1), held_out=options.held_out, cache=options.cache,
+          cluster=options.cluster, show=options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

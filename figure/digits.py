@@ -20,6 +20,27 @@ class Point(NamedTuple):
     error: float  # in percent
 
 
+# The next two are for `figure.lenet` alone. They are here because what is kept in its --cache is found by the name of
+# its class, and a script that is run has no other name than "__main__".
+
+class Stage(NamedTuple):
+    """How the network is trained, or retrained after each of several steps of pruning."""
+
+    shares: tuple  # of the connections that the steps keep, before the factors of the layers; training has none
+    epochs: int
+    learning_rate: float  # falls to 0 along half a cosine in every training and retraining
+    batch: int
+    l2: float
+
+
+class Run(NamedTuple):
+    """What the run of a seed gives."""
+
+    iterative: list  # of `Point`, the first of the unpruned network
+    one_shot: list  # of `Point`
+    parameters: list  # of the networks of `iterative`
+
+
 def new_parameters(seed):
     """A network before training, in float32."""
     return {name: value.astype(np.float32) for name, value in nn.initialize_parameters(SIZES, seed, "he").items()}
@@ -40,9 +61,9 @@ def make_parser(description):
     """The command line of a study on MNIST."""
     parser = user_input.ArgumentParser(description)
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
-    parser.add_argument("--held-out", type=user_input.positive_integer, default=0, metavar="N",
+    parser.add_argument("--held-out", type=user_input.integer(), default=0, metavar="N",
                         help="judge by the last N training digits, which are held out, and not by the test digits")
     parser.add_path("--figures", "figure", "DIR", "folder for the figures")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    studies.add_run_options(parser, f"1 to N (default: {len(SEEDS)})")
+    studies.add_run_options(parser, "1 to N", default=len(SEEDS), cache=True)
     return parser

@@ -5,9 +5,12 @@ import logging
 import warnings
 
 import numpy as np
+from PIL import Image
 
 from datasets.files import write_atomically
 
+DPI = 200  # pixels an inch of a figure that is saved
+LARGEST_PNG = 400_000  # bytes of a figure in all its colours
 MOST_UNITS = 6  # whose weights are drawn as pictures, the first ones: the pictures of more would be too small
 LEVELS = 30  # of each colour of weights as pictures: noise in more of them makes a large file
 
@@ -48,11 +51,19 @@ def add_fallback_fonts(matplotlib):
 
 
 def save_figure(figure, path, show=False):
-    """Write a figure as a PNG file, whole or not at all, and print its path; then show it in a window, too."""
+    """Write a figure as a PNG file, whole or not at all, and print its path; then show it in a window, too.
+
+    A file of more than LARGEST_PNG bytes is written anew with the 256 colours that suit it best.
+    """
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
-        figure.savefig(content, format="png")
+        figure.savefig(content, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+    if content.tell() > LARGEST_PNG:
+        with Image.open(content) as picture:
+            few_colours = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        content = io.BytesIO()
+        few_colours.save(content, "PNG", optimize=True)
     write_atomically(path, lambda file: file.write(content.getbuffer()))
     print(f"figure: {path}")
     if show:

@@ -4,20 +4,13 @@ And which layers limit it: all layers are pruned, as in the recorded run; only l
 them at a step, because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along
 the connections that are left, on a logarithmic scale: figure/far.png.
 
-Time on 2 cores: one minute.
+Time on 2 cores: one to two minutes.
 """
-
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
 
 import functools
 import itertools
+import os
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -55,10 +48,10 @@ def run(data_file, job):
     connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
     """
     unpruned, case = job
-    data = studies.load_data(data_file)
+    data = pictures.load_data(data_file)
 
     def masks_of(step, parameters):
-        masks = prun_mask.prune_masks(parameters, case.percent)
+        masks = prun_mask.make_masks(parameters, case.percent)
         return {name: masks[name] for name in case.layers}
 
     def measure(parameters):
@@ -137,32 +130,43 @@ def draw(values, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-@user_input.exit_status
-def main(argv=None, seeds=studies.SEEDS, training_iterations=nn_main.ITERATIONS, cases=CASES):
-    parser = studies.make_parser(__doc__.splitlines()[0])
-    parser.add_argument("--perturbation", type=user_input.nonnegative_number, default=0.0, metavar="SIZE",
-                        help="is added to the first bias of each trained network, to see whether rounding decides")
-    studies.add_run_options(parser, "the first N at which training learns anything")
-    options = parser.parse_args(argv)
-    pictures.load_data(options.data)  # says once what is to be said of it
-    files.check_folder(options.figures)
+def study(data_file, figures, seeds=studies.SEEDS, iterations=nn_main.ITERATIONS, cases=CASES, perturbation=0.0,
+          cluster=None, show=False):
+    """Train the networks, prune them, print the tables and draw the figure. Raises InputError.
 
-    networks = studies.trained_networks(options.data, options.seeds or seeds, training_iterations, options.cluster)
-    for parameters in networks.values():
-        parameters["b1"][0] += options.perturbation
-    jobs = [(parameters, case) for case in cases.values() for parameters in networks.values()]
-    results = iter(studies.in_parallel(functools.partial(run, options.data), jobs, cluster=options.cluster))
-    values = {case: np.array(list(itertools.islice(results, len(networks)))) for case in cases}
+    figures : the folder for the figure; seeds, iterations : of training, see `studies.trained_networks`
+    cases : as CASES, with at least its first and its last; perturbation : is added to the first bias of each network
+    """
+    trained = studies.trained_networks(data_file, seeds, iterations, cluster)
+    for parameters in trained.values():
+        parameters["b1"][0] += perturbation
+    jobs = [(parameters, case) for case in cases.values() for parameters in trained.values()]
+    results = iter(studies.in_parallel(functools.partial(run, data_file), jobs, cluster=cluster))
+    values = {case: np.array(list(itertools.islice(results, len(trained)))) for case in cases}
 
     for case, runs in values.items():
-        print_runs(case, dict(zip(networks, runs)))
+        print_runs(case, dict(zip(trained, runs)))
     all_layers, others = values["all layers"], values["layers 2 to 4 alone"]
     print_medians("all layers", all_layers, [np.argmax(all_layers[0, :, 0] >= degree) for degree in DEGREES
                                              if degree <= all_layers[0, -1, 0]])
     print_medians("layers 2 to 4 alone", others, range(others.shape[1]))
-    draw(values, f"{options.figures}/far.png", options.show)
+    draw(values, f"{figures}/far.png", show)
+
+
+@user_input.exit_status
+def main(argv=()):
+    parser = studies.make_parser(__doc__.splitlines()[0])
+    parser.add_argument("--perturbation", type=user_input.real(at_least=0), default=0.0, metavar="SIZE",
+                        help="is added to the first bias of each trained network, to see whether rounding decides")
+    studies.add_run_options(parser, "the first N at which training learns anything")
+    options = parser.parse_args(argv)
+    for note in pictures.load_data(options.data).notes:
+        print(note)
+    files.check_folder(options.figures)
+    study(os.path.abspath(options.data), options.figures, options.seeds or studies.SEEDS,
+          perturbation=options.perturbation, cluster=options.cluster, show=options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,20 +13,12 @@ at in the end only.
 Time on 2 cores: seven to ten minutes.
 """
 
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
 import functools
 import itertools
 import os
-from typing import NamedTuple
+import sys
 
+import joblib
 import numpy as np
 
 import nn_functions as nn
@@ -40,24 +32,13 @@ DROPOUT = (0.25, 0.1)  # in the two hidden layers of the unpruned network
 LAYER_FACTORS = (0.8, 2.4, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
 EXPORT = "datasets/lenet.npz"
 
-
-class Stage(NamedTuple):
-    """How the network is trained, or retrained after each of several steps of pruning."""
-
-    shares: tuple  # of the connections that the steps keep, before LAYER_FACTORS; training has none
-    epochs: int
-    learning_rate: float  # falls to 0 along half a cosine in every training and retraining
-    batch: int
-    l2: float
-
-
-TRAINING = Stage((), 20, 0.1, 128, 3e-4)
-RETRAINING = (Stage((0.5, 0.25), 6, 0.2, 128, 3e-4),
-              Stage((0.12, 0.085, 0.0723, 0.0614), 8, 0.2, 64, 3e-4),
-              Stage((0.0522, 0.0444, 0.0377, 0.0321, 0.0273, 0.0232), 8, 0.2, 64, 2e-4),
-              Stage((0.0197, 0.0167, 0.0142, 0.0121, 0.0103, 0.0084, 0.0069, 0.0057, 0.0046, 0.0038, 0.0031),
-                    10, 0.2, 64, 2e-4))
-ONE_SHOT = Stage((0.12, 0.0614, 0.0321, 0.0197, 0.0103), 8, 0.2, 64, 3e-4)
+TRAINING = digits.Stage((), 20, 0.1, 128, 3e-4)
+RETRAINING = (digits.Stage((0.5, 0.25), 6, 0.2, 128, 3e-4),
+              digits.Stage((0.12, 0.085, 0.0723, 0.0614), 8, 0.2, 64, 3e-4),
+              digits.Stage((0.0522, 0.0444, 0.0377, 0.0321, 0.0273, 0.0232), 8, 0.2, 64, 2e-4),
+              digits.Stage((0.0197, 0.0167, 0.0142, 0.0121, 0.0103, 0.0084, 0.0069, 0.0057, 0.0046, 0.0038, 0.0031),
+                           10, 0.2, 64, 2e-4))
+ONE_SHOT = digits.Stage((0.12, 0.0614, 0.0321, 0.0197, 0.0103), 8, 0.2, 64, 3e-4)
 
 PAPER = {"the paper, unpruned": (1, 1.64), "the paper, pruned": (12, 1.59)}  # ratio, and error in percent: Table 1
 PAPER_LAYERS = "the paper (Table 2) keeps 8 % of layer 1, 9 % of layer 2, 26 % of layer 3, and needs 8, 4, 17 % of FLOP"
@@ -66,20 +47,12 @@ LATER = {"soft weight-sharing": (23, 1.94), "dynamic network surgery": (56, 1.99
          "sparse variational dropout": (68, 1.92)}
 
 
-class Run(NamedTuple):
-    """What the run of a seed gives."""
-
-    iterative: list  # of `digits.Point`, the first of the unpruned network
-    one_shot: list  # of `digits.Point`
-    parameters: list  # of the networks of `iterative`
-
-
-def masks_of_share(parameters, share):
+def keep_share(parameters, share):
     """The masks that keep a share of the connections, by LAYER_FACTORS, and no dead neurons; strongest first."""
     masks = {}
     for l, factor in enumerate(LAYER_FACTORS, start=1):
         W = parameters[f"W{l}"]
-        masks[f"W{l}"] = prun_mask.mask_of_largest(W, max(1, round(min(1, factor * share) * W.size)))
+        masks[f"W{l}"] = prun_mask.keep_largest(W, max(1, round(min(1, factor * share) * W.size)))
     return prun_mask.without_dead_neurons(masks)
 
 
@@ -94,7 +67,7 @@ def steps_of(data, parameters, stage, seed):
     """Prune and retrain once for each share of a stage. Returns the parameters after each step."""
 
     def masks_of(step, parameters):
-        return masks_of_share(parameters, stage.shares[step - 1])
+        return keep_share(parameters, stage.shares[step - 1])
 
     steps = pruning.prune_iteratively(data, parameters, masks_of, descent=nn.minibatch_descent, seed=seed,
                                       **settings_of(stage, data.X_train.shape[1]))
@@ -102,7 +75,7 @@ def steps_of(data, parameters, stage, seed):
 
 
 def run(folder, held_out, training, retraining, one_shot, seed):
-    """Train, prune and retrain in float32. Returns a `Run`."""
+    """Train, prune and retrain in float32. Returns a `digits.Run`."""
     data = mnist.load_mnist(folder, held_out)
     trained, _ = nn.minibatch_descent(data.X_train, data.Y_train, digits.new_parameters(seed), seed=seed,
                                       **settings_of(training, data.X_train.shape[1]))
@@ -111,7 +84,7 @@ def run(folder, held_out, training, retraining, one_shot, seed):
         iterative += steps_of(data, iterative[-1], stage, seed)
     at_once = [parameters for share in one_shot.shares
                for parameters in steps_of(data, trained, one_shot._replace(shares=(share,)), seed)]
-    return Run([digits.measure(data, parameters) for parameters in iterative],
+    return digits.Run([digits.measure(data, parameters) for parameters in iterative],
                [digits.measure(data, parameters) for parameters in at_once], iterative)
 
 
@@ -139,15 +112,15 @@ def print_points(title, points_of_seeds):
 
 
 def print_results(seeds, runs, X):
-    """Print the tables; runs : a `Run` for each seed; X : pictures on which activations are counted."""
-    print_points("iterative", [run.iterative for run in runs])
-    print_points("one-shot", [run.one_shot for run in runs])
+    """Print the tables; runs : a `digits.Run` for each seed; X : pictures on which activations are counted."""
+    print_points("iterative", [result.iterative for result in runs])
+    print_points("one-shot", [result.one_shot for result in runs])
     print("\n| reported by others | ratio | test error |\n| --- | ---: | ---: |")
     for name, (times, error) in {**PAPER, **LATER}.items():
         print(f"| {name} | {times} | {error:.2f} % |")
     print()
-    for seed, run in zip(seeds, runs):
-        unpruned, point = run.iterative[0], run.iterative[furthest_without_loss(run.iterative)]
+    for seed, result in zip(seeds, runs):
+        unpruned, point = result.iterative[0], result.iterative[furthest_without_loss(result.iterative)]
         print(f"seed {seed}: no loss up to {digits.ratio(point):.1f} times, error {point.error:.2f} % "
               f"(unpruned {unpruned.error:.2f} %)")
     first = runs[0]
@@ -159,11 +132,11 @@ def print_results(seeds, runs, X):
 
 
 def draw(runs, path, show=False):
-    """Draw the error against the ratio; runs : a `Run` for each seed."""
+    """Draw the error against the ratio; runs : a `digits.Run` for each seed."""
     plt = drawing.pyplot(show)
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     for kind, color, style in (("iterative", "C0", "-"), ("one_shot", "C1", "--")):
-        points_of_seeds = [getattr(run, kind) for run in runs]
+        points_of_seeds = [getattr(result, kind) for result in runs]
         for points in points_of_seeds:
             axes.plot([digits.ratio(point) for point in points], [point.error for point in points], style, color=color,
                       linewidth=0.7, alpha=0.5)
@@ -204,29 +177,40 @@ def draw_pattern(parameters, X, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-@user_input.exit_status
-def main(argv=None, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING, one_shot=ONE_SHOT):
-    parser = digits.make_parser(__doc__.splitlines()[0])
-    parser.add_path("--export", EXPORT, "FILE.npz", "the first seed's network at the furthest point without loss")
-    options = parser.parse_args(argv)
-    seeds = range(1, options.seeds + 1) if options.seeds else seeds
-    files.check_folder(options.figures)
-    files.check_file(options.export)
-    data = mnist.load_mnist(options.data, options.held_out)
+def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING, one_shot=ONE_SHOT,
+          held_out=0, cache=None, cluster=None, show=False):
+    """Train, prune and retrain with each seed; print the tables, export a network and draw. Raises InputError.
 
-    runs = studies.in_parallel(functools.partial(run, options.data, options.held_out, training, retraining, one_shot),
-                               list(seeds), "seeds", options.cluster)
+    folder : of the digits; figures : the folder for the figures; export : the file that the network is written to
+    training, retraining, one_shot : a `digits.Stage`, several, and one; held_out : see `mnist.load_mnist`
+    cache : None, or the folder that keeps the result of each seed
+    """
+    data = mnist.load_mnist(folder, held_out)
+    run_of_seed = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), held_out,
+                                    training, retraining, one_shot)
+    runs = studies.in_parallel(run_of_seed, seeds, "seeds", cluster)
 
     print_results(seeds, runs, data.X_test)
     best = runs[0].parameters[furthest_without_loss(runs[0].iterative)]
-    networks.export_parameters(options.export, best)
-    exported = networks.load_parameters(options.export, digits.SIZES[0], digits.SIZES[-1])
-    print(f"\nnetwork exported: {options.export}, {os.path.getsize(options.export)} bytes, error "
+    networks.export_parameters(export, best)
+    exported = networks.load_parameters(export, digits.SIZES[0], digits.SIZES[-1])
+    print(f"\nnetwork exported: {export}, {os.path.getsize(export)} bytes, error "
           f"{digits.measure(data, exported).error:.2f} %")
-    draw(runs, f"{options.figures}/lenet.png", options.show)
-    draw_pattern(best, data.X_train, f"{options.figures}/lenet_pattern.png", options.show)
+    draw(runs, f"{figures}/lenet.png", show)
+    draw_pattern(best, data.X_train, f"{figures}/lenet_pattern.png", show)
+
+
+@user_input.exit_status
+def main(argv=()):
+    parser = digits.make_parser(__doc__.splitlines()[0])
+    parser.add_path("--export", EXPORT, "FILE.npz", "the first seed's network at the furthest point without loss")
+    options = parser.parse_args(argv)
+    files.check_folder(options.figures)
+    files.check_file(options.export)
+    study(options.data, options.figures, options.export, range(1, options.seeds + 1), held_out=options.held_out,
+          cache=options.cache, cluster=options.cluster, show=options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

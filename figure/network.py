@@ -8,14 +8,6 @@ Time on 2 cores: some seconds.
 
 import sys
 
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
-
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
@@ -79,7 +71,7 @@ def draw(before, after, path, show=False):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
     before, after = studies.read_networks(options)
     files.check_folder(options.figures)
@@ -88,4 +80,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -4,27 +4,20 @@ At the original experiment's step sizes and at those used here. Draws the cost o
 run, coloured by the size of its perturbation, and the accuracies after the last step: figure/roundings.png. Where the
 original's own parameters.npy is at hand, its published cost trace is drawn below.
 
-Time on 2 cores: one to two minutes.
+Time on 2 cores: one to four minutes.
 """
-
-import sys
-
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
 
 import functools
 import itertools
 import os
+import sys
 from typing import NamedTuple
 
 import numpy as np
 
 import nn_functions as nn
 import nn_main
+import prun_mask
 import pruning
 from datasets import files, npy, pictures, user_input
 from figure import drawing, studies
@@ -60,11 +53,15 @@ class Run(NamedTuple):
 def run(data_file, steps, job):
     """Train, prune and retrain from a perturbed start; job : `StepSizes` and the perturbation. Returns a `Run`."""
     sizes, perturbation = job
-    data = studies.load_data(data_file)
+    data = pictures.load_data(data_file)
     start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), nn_main.SEED)
     start["b1"][0] += perturbation
+
+    def masks_of(step, parameters):
+        return prun_mask.make_masks(parameters, pruning.PERCENT)
+
     unpruned, costs = nn.gradient_descent(data.X_train, data.Y_train, start, sizes.training_rate, sizes.iterations)
-    done = list(itertools.islice(pruning.prune_iteratively(data, unpruned, pruning.recorded_masks,
+    done = list(itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of,
                                                            learning_rate=sizes.retraining_rate), steps))
     parameters = [unpruned, *(step.parameters for step in done)]
     outputs = [nn.predict(data.X_train, network) for network in parameters]
@@ -89,7 +86,7 @@ def rises(costs):
 
 def print_runs(name, runs, Y):
     """Print how often the runs of one kind collapse, and where, and how small the 1e-5 makes their gradient then."""
-    evaluations = np.array([run.evaluations for run in runs])
+    evaluations = np.array([result.evaluations for result in runs])
     print(f"\n{name}: {len(runs)} runs")
     print(f"training cost of the run with no perturbation: {rises(runs[0].training_costs)}")
     steps = len(runs[0].constant) - 1
@@ -97,13 +94,13 @@ def print_runs(name, runs, Y):
         kinds, counts = np.unique(accuracies, axis=0, return_counts=True)
         print(f"{what}, training / test accuracy: " + ", ".join(
             f"{train:.2f} / {test:.2f} % in {count}" for (train, test), count in zip(kinds, counts)))
-    collapses = [step for step in (collapse(run.constant) for run in runs) if step is not None]
-    returned = sum(run.constant.any() and not run.constant[-1] for run in runs)
+    collapses = [step for step in (collapse(result.constant) for result in runs) if step is not None]
+    returned = sum(result.constant.any() and not result.constant[-1] for result in runs)
     print(f"judge all pictures alike to the end: {len(collapses)}" + "".join(
         f", {collapses.count(step)} of them from step {step} on" for step in sorted(set(collapses)))
         + f"; some time, and return: {returned}")
-    print_gradients([run for run in runs if collapse(run.constant) is not None], Y)
-    last = np.array([run.training_costs[-1] for run in runs])
+    print_gradients([result for result in runs if collapse(result.constant) is not None], Y)
+    last = np.array([result.training_costs[-1] for result in runs])
     print(f"the last costs of training differ by {np.ptp(last):.0e}, "
           f"those of retraining by {np.ptp(evaluations[:, -1, 0]):.0e}")
 
@@ -115,7 +112,7 @@ def print_gradients(collapsed, Y):
     """
     if not Y.any():
         return
-    ends = [(run.AL[0, Y[0] == 1], run.evaluations[-1, 0]) for run in collapsed]
+    ends = [(result.AL[0, Y[0] == 1], result.evaluations[-1, 0]) for result in collapsed]
     costs = [cost for A, cost in ends if A.max() < 1e-5]
     factors = [A / (A + 1e-5) for A, _ in ends if A.max() < 1e-5]
     others = [(A.min(), A.max(), cost) for A, cost in ends if A.max() >= 1e-5]
@@ -151,17 +148,17 @@ def draw_runs(name, runs, panels, plt):
     """Draw the runs of one kind in three panels: the costs of training, those of retraining, and the accuracies."""
     training, retraining, histogram = panels
     steps = len(runs[0].constant) - 1
-    for k, run in enumerate(runs):
+    for k, result in enumerate(runs):
         style = {"color": plt.cm.viridis(k / len(runs)), "alpha": 0.5, "linewidth": 0.6}
-        training.plot(run.training_costs, **style)
-        iterations = len(run.retraining_costs)
-        retraining.plot(np.arange(1, iterations + 1) * steps / iterations, run.retraining_costs, **style)
+        training.plot(result.training_costs, **style)
+        iterations = len(result.retraining_costs)
+        retraining.plot(np.arange(1, iterations + 1) * steps / iterations, result.retraining_costs, **style)
     training.set(title=f"training, {len(runs)} runs", xlabel="iteration", xlim=(0, len(runs[0].training_costs)),
                  ylabel=f"{name}\n\ncost")
     retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning steps done", xlim=(0, steps))
-    accuracies = np.array([run.evaluations[-1, 1:] for run in runs]).T
-    for name, values, color in (("training", accuracies[0], "C0"), ("test", accuracies[1], "C1")):
-        histogram.bar(*np.unique(values, return_counts=True), width=1.2, label=name, color=color)  # at the value itself
+    accuracies = np.array([result.evaluations[-1, 1:] for result in runs]).T
+    for label, values, color in (("training", accuracies[0], "C0"), ("test", accuracies[1], "C1")):
+        histogram.bar(*np.unique(values, return_counts=True), width=1.2, label=label, color=color)  # at the value
     histogram.set(title=f"after step {steps}", xlabel="accuracy (%)", ylabel="runs", xlim=(50, 103),
                   ylim=(0, 1.25 * len(runs)))
     histogram.legend(loc="upper center", ncols=2, frameon=False)
@@ -193,33 +190,43 @@ def draw(results, original, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-@user_input.exit_status
-def main(argv=None, step_sizes=STEP_SIZES, steps=pruning.STEPS):
-    parser = studies.make_parser(__doc__.splitlines()[0])
-    parser.add_path("--original", ORIGINAL, "FILE",
-                    "the original experiment's parameters.npy, of which the costs are drawn if it is there")
-    parser.add_argument("--runs", type=user_input.number_of_runs, metavar="N",
-                        help=f"with the original's step sizes (default: {next(iter(step_sizes.values())).runs})")
-    studies.add_run_options(parser)
-    options = parser.parse_args(argv)
-    if options.runs:
-        first = next(iter(step_sizes))
-        step_sizes = {**step_sizes, first: step_sizes[first]._replace(runs=options.runs)}
-    data = pictures.load_data(options.data)
-    original = stored_costs(options.original) if os.path.exists(options.original) else None
-    files.check_folder(options.figures)
+def study(data_file, figures, step_sizes=STEP_SIZES, steps=pruning.STEPS, original=None, cluster=None, show=False):
+    """Do the runs, print what comes out and draw the figure. Raises InputError.
 
+    figures : the folder for the figure; step_sizes : as STEP_SIZES
+    original : None, or the costs of the original's training
+    """
+    Y_train = pictures.load_data(data_file).Y_train
     jobs = [(sizes, PERTURBATION * k / sizes.runs) for sizes in step_sizes.values() for k in range(sizes.runs)]
-    runs = iter(studies.in_parallel(functools.partial(run, options.data, steps), jobs, cluster=options.cluster))
+    runs = iter(studies.in_parallel(functools.partial(run, data_file, steps), jobs, cluster=cluster))
     results = {name: list(itertools.islice(runs, sizes.runs)) for name, sizes in step_sizes.items()}
 
     for name, runs_of_kind in results.items():
-        print_runs(name, runs_of_kind, data.Y_train)
+        print_runs(name, runs_of_kind, Y_train)
     if original is not None:
         print(f"\nthe original's published trace: {rises(original)}")
-    draw(results, original, f"{options.figures}/roundings.png", options.show)
+    draw(results, original, f"{figures}/roundings.png", show)
+
+
+@user_input.exit_status
+def main(argv=()):
+    first, *_ = STEP_SIZES
+    parser = studies.make_parser(__doc__.splitlines()[0])
+    parser.add_path("--original", ORIGINAL, "FILE",
+                    "the original experiment's parameters.npy, of which the costs are drawn if it is there")
+    parser.add_argument("--runs", type=user_input.integer(1, 100_000), default=STEP_SIZES[first].runs, metavar="N",
+                        help="with the original's step sizes")
+    studies.add_run_options(parser)
+    options = parser.parse_args(argv)
+    for note in pictures.load_data(options.data).notes:
+        print(note)
+    original = stored_costs(options.original) if os.path.exists(options.original) else None
+    files.check_folder(options.figures)
+    step_sizes = {**STEP_SIZES, first: STEP_SIZES[first]._replace(runs=options.runs)}
+    study(os.path.abspath(options.data), options.figures, step_sizes, original=original, cluster=options.cluster,
+          show=options.show)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

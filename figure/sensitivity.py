@@ -6,18 +6,11 @@ small layers every connection is a point of its own: figure/sensitivity.png.
 Time on 2 cores: some seconds.
 """
 
+import itertools
 import sys
 
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
-import itertools
-
 import numpy as np
+import threadpoolctl
 from tqdm import tqdm
 
 import nn_functions as nn
@@ -69,15 +62,18 @@ def draw(curves, path, show=False):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters").parse_args(argv)
     data = pictures.load_data(options.data)
+    for note in data.notes:
+        print(note)
     parameters = networks.load_parameters(options.parameters, len(data.X_train))
     files.check_folder(options.figures)
 
     curves = {}
-    for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
-        curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
+            curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
 
     for label, values in curves.items():
         print(f"{label}: {where_lost(values)}")
@@ -86,4 +82,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,18 +1,13 @@
 """What the studies share: their command line, the networks that they start from, and runs side by side on all cores."""
 
-import asyncio
 import concurrent.futures
-import contextlib
 import functools
-import io
 import itertools
-import logging
-import multiprocessing
-import os
-import signal
 import threading
 
+import joblib
 import numpy as np
+import threadpoolctl
 from tqdm import tqdm
 
 import nn_functions as nn
@@ -24,8 +19,6 @@ from datasets import networks, pictures, record, user_input
 # network still says "no car" to everything after 40,000 iterations.
 SEEDS = (1, 3, 5, 9, 12)
 MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched in vain
-ANSWER = 10  # seconds to wait for a cluster
-TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # one since Python 3.11
 
 
 def make_parser(description, *saved_networks):
@@ -42,19 +35,28 @@ def make_parser(description, *saved_networks):
     return parser
 
 
-def add_run_options(parser, seeds=None):
-    """The options of a study of many runs, side by side; seeds : what --seeds counts, if the study has seeds."""
+def add_run_options(parser, seeds=None, default=None, cache=False):
+    """The options of a study of many runs, side by side.
+
+    seeds : what --seeds counts, if the study has seeds; default : how many it has without the option
+    cache : whether the study is so long that it has --cache
+    """
     if seeds:
-        parser.add_argument("--seeds", type=user_input.number_of_runs, metavar="N", help=f"how many seeds: {seeds}")
-    parser.add_argument("--cluster", type=user_input.address, metavar="ADDRESS",
+        parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=default, metavar="N",
+                            help=f"how many seeds: {seeds}")
+    if cache:
+        parser.add_argument("--cache", type=user_input.path, metavar="DIR",
+                            help="keep the result of each seed in this folder as soon as it is there, and take from it "
+                                 "what an interrupted study left; delete the folder after a change of the code or data")
+    parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")
 
 
 def read_networks(options):
     """The network before and after pruning, of a study that compares them. Raises InputError."""
     n_x = int(np.prod(pictures.picture_shape(options.data)))
-    files = options.parameters, record.pruned_network(options.pruned)
-    before, after = (networks.load_parameters(file, n_x) for file in files)
+    before, after = (networks.load_parameters(file, n_x)
+                     for file in (options.parameters, record.pruned_network(options.pruned)))
     if nn.layer_sizes(before) != nn.layer_sizes(after):
         raise user_input.InputError(f"{options.pruned}: is not {options.parameters} pruned, "
                                     "its layers are of other sizes")
@@ -70,27 +72,20 @@ def trained_networks(data_file, seeds, iterations, cluster=None):
     train = functools.partial(_train, data_file, iterations)
     if not isinstance(seeds, int):
         return dict(zip(seeds, in_parallel(train, seeds, "networks trained", cluster)))
-    data, networks, tried = load_data(data_file), {}, 0
-    while len(networks) < seeds:
-        number = 2 * (seeds - len(networks))  # as about half of them learn
-        candidates = range(tried + 1, tried + 1 + (number if networks else min(number, MOST_TRIED)))
-        for seed, network in zip(candidates, in_parallel(train, candidates, "networks trained", cluster)):
-            if nn_main.why_nothing_learned(data.X_train, data.Y_train, network) is None:
-                networks[seed] = network
-        tried = candidates[-1]
-        if not networks and tried >= MOST_TRIED:
-            raise user_input.InputError(f"{data_file}: nothing is learned at any of the seeds 1 to {tried}")
-    return dict(itertools.islice(networks.items(), seeds))
-
-
-def load_data(data_file):
-    """The data set, for one of many runs: `main` has printed once what is to be said of it. Raises InputError."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return pictures.load_data(data_file)
+    data, learned, last = pictures.load_data(data_file), {}, 0
+    while len(learned) < seeds:
+        if not learned and last >= MOST_TRIED:
+            raise user_input.InputError(f"{data_file}: nothing is learned at any of the seeds 1 to {last}")
+        candidates = range(last + 1, last + 1 + 2 * (seeds - len(learned)))  # about half of them learn
+        last = candidates[-1]
+        for seed, parameters in zip(candidates, in_parallel(train, candidates, "networks trained", cluster)):
+            if nn_main.why_nothing_learned(data.X_train, data.Y_train, parameters) is None:
+                learned[seed] = parameters
+    return dict(itertools.islice(learned.items(), seeds))
 
 
 def _train(data_file, iterations, seed):
-    data = load_data(data_file)
+    data = pictures.load_data(data_file)
     start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), seed)
     return nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
 
@@ -101,117 +96,53 @@ def median_and_range(values, form="{:.2f}", unit=" %"):
     return f"{median}{unit} ({low} to {high})"
 
 
+# ------------------------------------------------------------------------------------------------- runs side by side
+
 def in_parallel(run, jobs, unit="runs", cluster=None):
     """[run(job) for job in jobs], side by side, with a progress bar that counts in `unit`.
 
     cluster : None, for as many processes as there are cores; or the address of a Dask scheduler
-    Each process has one thread, because the number of threads changes the rounding: so the results do not depend on
+    Each run has one BLAS thread, because the number of threads changes the rounding: so the results do not depend on
     how many cores there are. Raises InputError.
     """
-    with (_cluster if cluster else _processes)(cluster or len(jobs)) as executor:
-        return list(tqdm(executor.map(run, jobs), total=len(jobs), unit=f" {unit}", disable=None))
+    run = functools.partial(_run_on_one_thread, run)
+    results = _on_cluster(run, jobs, cluster) if cluster else _on_this_machine(run, jobs)
+    return list(show_progress(results, len(jobs), unit))
 
 
-@contextlib.contextmanager
-def _processes(most):
-    """An executor of as many processes as there are cores, and not more than `most`."""
-    before = dict(os.environ)
-    for library in ("OPENBLAS", "MKL", "OMP"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"  # read by NumPy when the new processes import it
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    executor = _Pool(min(most, cores, 61), multiprocessing.get_context("spawn"), _end_with_parent)  # 61: Windows' most
-    try:
-        yield executor
-    except BaseException as error:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, concurrent.futures.BrokenExecutor):
-            raise user_input.InputError("a process was killed, perhaps because the memory is full") from error
-        raise
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        executor.shutdown(cancel_futures=True)
+def show_progress(results, total, unit):
+    """Yield what `results` yields, with a progress bar, whose clock goes on while nothing comes."""
+    over = threading.Event()
 
+    def tick():
+        while not over.wait(1):
+            bar.refresh()
 
-class _Pool(concurrent.futures.ProcessPoolExecutor):
-    """Processes that ignore Ctrl-C: it is for this process alone, which then ends them."""
-
-    def map(self, run, jobs):
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the new processes inherit it
+    with tqdm(results, total=total, unit=f" {unit}", disable=None) as bar:
+        threading.Thread(target=tick, daemon=True).start()
         try:
-            return super().map(run, jobs)  # starts the processes
+            yield from bar
         finally:
-            signal.signal(signal.SIGINT, handler)
+            over.set()
 
 
-def _end_with_parent():
-    """Let this process end when the one that started it does, however that ends; otherwise it would wait for ever."""
-    def watch():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _run_on_one_thread(run, job):
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        return run(job)
 
 
-@contextlib.contextmanager
-def _cluster(address):
-    """The workers of a Dask cluster. A job whose worker is lost is done by another."""
+def _on_this_machine(run, jobs):
+    """Yield the results of as many processes as there are cores. Raises InputError."""
+    parallel = joblib.Parallel(min(len(jobs), joblib.cpu_count()), return_as="generator", max_nbytes=None)
     try:
-        import distributed  # only here: no other script needs it
+        yield from parallel(joblib.delayed(run)(job) for job in jobs)
+    except concurrent.futures.BrokenExecutor as error:
+        raise user_input.InputError("a process was killed, perhaps because the memory is full") from error
+
+
+def _on_cluster(run, jobs, address):
+    try:
+        from figure import cluster  # only here: nothing else needs the package distributed
     except ImportError:
         raise user_input.InputError("--cluster needs the package distributed: pip install distributed") from None
-    for name in ("distributed", "distributed.client"):  # this program says itself what is wrong, in one line
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-    async def knock():  # first, because a client that reaches nobody still tries when the program ends
-        connection = await distributed.comm.connect(address, timeout=ANSWER)
-        await connection.close()
-
-    try:
-        asyncio.run(knock())
-        client = distributed.Client(address, timeout=ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise user_input.InputError(f"{address}: no Dask scheduler answers there") from error
-    try:
-        with client:
-            try:
-                client.wait_for_workers(1, timeout=ANSWER)
-            except TIMEOUTS:
-                raise user_input.InputError(f"{address}: this Dask cluster has no workers") from None
-            yield _Workers(client.get_executor(pure=False))
-    except ModuleNotFoundError as error:
-        raise user_input.InputError(f"{address}: a worker does not find the module {error.name}; it needs the "
-                                    f"packages of requirements.txt, and {user_input.PROJECT}") from error
-    except distributed.KilledWorker:
-        raise user_input.InputError(f"{address}: a job was given up, because several workers were lost at it") from None
-    except (concurrent.futures.CancelledError, distributed.comm.CommClosedError, *TIMEOUTS):
-        raise user_input.InputError(f"{address}: this Dask scheduler does not answer any more") from None
-
-
-class _Workers:
-    """The workers of a Dask cluster, which need not know where the project is before a job tells them.
-
-    What is sent is bytes to Dask. Otherwise the scheduler, too, would import the project's modules, and a worker that
-    did not find them would end, and the study wait for ever.
-    """
-
-    def __init__(self, executor):
-        self.executor = executor
-
-    def map(self, run, jobs):
-        import cloudpickle  # comes with distributed
-
-        project, folder, code = user_input.PROJECT, os.getcwd(), cloudpickle.dumps(run)
-
-        def run_there(job):  # sent with its code, as it cannot be imported from anywhere
-            import os
-            import pickle
-            import sys
-
-            os.chdir(folder)  # so that paths mean there what they mean here
-            if project not in sys.path:
-                sys.path.insert(0, project)
-            return pickle.loads(code)(pickle.loads(job))
-
-        return self.executor.map(run_there, [cloudpickle.dumps(job) for job in jobs])
+    return cluster.run_all(run, jobs, address)

@@ -9,14 +9,6 @@ Time on 2 cores: some seconds.
 
 import sys
 
-if __name__ == "__main__":
-    if not __package__:  # run by its path: the project's modules are in the folder above
-        sys.path[0] += "/.."
-    # Ctrl-C while the modules below are imported.
-    from datasets import ctrl_c
-    ctrl_c.end_process()
-
-
 import numpy as np
 
 import nn_functions as nn
@@ -73,7 +65,7 @@ def draw(start, before, after, shape, path, show=False):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
     parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
     options = parser.parse_args(argv)
@@ -93,4 +85,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -103,7 +103,11 @@ def torch_parameters(network):
 def trainers(X, Y, start, iterations):
     """The methods of training: a dict from a name to a function that trains and returns the parameters (or None)."""
     def here(method):
-        return lambda: nn.gradient_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, method=method)[0]
+        def train():
+            with nn_main.limit_blas(Y.size):  # as the scripts do
+                return nn.gradient_descent(X, Y, start, nn_main.LEARNING_RATE, iterations, method=method)[0]
+
+        return train
 
     def with_torch(dtype):
         inputs, labels = (torch.tensor(array.T.copy(), dtype=dtype) for array in (X, Y))
@@ -137,6 +141,11 @@ def trainers(X, Y, start, iterations):
     return methods
 
 
+def masks_of(step, parameters):
+    """Those of the recorded run."""
+    return prun_mask.make_masks(parameters, pruning.PERCENT)
+
+
 def pruners(X, Y, start, steps):
     """The methods of pruning and retraining, like `trainers`."""
     def original():
@@ -149,8 +158,9 @@ def pruners(X, Y, start, steps):
 
     def here(method):
         def prune():
-            loop = pruning.prune_iteratively(Data(X, Y, X, Y), start, pruning.recorded_masks, method=method)
-            *_, last = itertools.islice(loop, steps)
+            with nn_main.limit_blas(Y.size):
+                loop = pruning.prune_iteratively(Data(X, Y, X, Y), start, masks_of, method=method)
+                *_, last = itertools.islice(loop, steps)
             return last.parameters
 
         return prune
@@ -162,7 +172,7 @@ def pruners(X, Y, start, steps):
             network = torch_network(start, dtype)
             linears = [module for module in network if isinstance(module, torch.nn.Linear)]
             for _ in range(steps):
-                masks = prun_mask.prune_masks(torch_parameters(network), pruning.PERCENT)
+                masks = masks_of(None, torch_parameters(network))
                 for linear, mask in zip(linears, masks.values()):
                     torch.nn.utils.prune.custom_from_mask(linear, "weight", torch.from_numpy(mask))
                 torch_descent(network, inputs, labels, pruning.LEARNING_RATE, pruning.ITERATIONS)
@@ -255,6 +265,7 @@ def time_one_method(method, path):
     """Print the milliseconds an iteration of training takes on a data set, and the seconds for the Gram matrix."""
     X, Y = load_data(path)[:2]
     start = nn.initialize_parameters((len(X), 5, 4, 3, 2, 1), 1)
+    nn_main.limit_blas(Y.size)  # as the scripts do
     gram, before = nn.GramMatrices(X), time.perf_counter()
     if method == "gram":
         gram.update_mask(None)
@@ -297,11 +308,11 @@ class Tables:
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=user_input.positive_integer, default=3, help="of every measurement")
-    parser.add_argument("--iterations", type=user_input.positive_integer, default=4000, help="of training")
-    parser.add_argument("--steps", type=user_input.positive_integer, default=39, help="of pruning")
+    parser.add_argument("--repetitions", type=user_input.integer(), default=3, help="of every measurement")
+    parser.add_argument("--iterations", type=user_input.integer(), default=4000, help="of training")
+    parser.add_argument("--steps", type=user_input.integer(), default=39, help="of pruning")
     parser.add_argument("--out", type=user_input.path, metavar="FILE", help="write the tables to this file, too")
     parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     parser.add_argument("--time", choices=("original", "textbook", "gram"), metavar="METHOD",
@@ -336,4 +347,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

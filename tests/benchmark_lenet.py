@@ -115,7 +115,7 @@ def epoch_table(data, repetitions):
                                       **lenet.settings_of(lenet.TRAINING._replace(epochs=3), data.X_train.shape[1]))
     lines = ["| an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
     for share in (1, *SHARES):
-        masks = {} if share == 1 else lenet.masks_of_share(trained, share)
+        masks = {} if share == 1 else lenet.keep_share(trained, share)
         parameters, stage = prun_mask.apply_masks(trained, masks), settings_of(share)
         settings, seconds = lenet.settings_of(stage, data.X_train.shape[1]), {"here": [], "torch": []}
         for _ in range(repetitions):
@@ -134,11 +134,11 @@ def epoch_table(data, repetitions):
 
 
 @user_input.exit_status
-def main(argv=None):
+def main(argv=()):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
     parser.add_path("--network", lenet.EXPORT, "FILE", "the pruned network")
-    parser.add_argument("--repetitions", type=user_input.positive_integer, default=5, help="of every measurement")
+    parser.add_argument("--repetitions", type=user_input.integer(), default=5, help="of every measurement")
     options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
     print(f"Medians of {options.repetitions} runs, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}; "
@@ -154,4 +154,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -35,6 +35,15 @@ def original():
     return ORIGINAL
 
 
+@pytest.fixture(scope="session")
+def mnist():
+    """The folder of MNIST's four files, which are not in the project: `python -m datasets.fetch_mnist` gets them."""
+    for folder in (ROOT.parent / "shared" / "mnist", ROOT / "datasets" / "mnist"):
+        if folder.exists():
+            return folder
+    pytest.skip("the files of MNIST are neither in ../shared/mnist nor in datasets/mnist")
+
+
 # ------------------------------------------------------------------------------------------------------ small data
 
 def write_data(path, m=20, m_test=8, shape=(6, 8, 3), seed=0, **changes):

@@ -12,7 +12,8 @@ import prun_parameters
 import pruning
 from datasets.networks import load_parameters
 from datasets.npy import load_dict
-from datasets.pictures import list_pictures, load_data, read_picture, scale_pictures
+from datasets.photos import list_pictures, read_picture
+from datasets.pictures import load_data, scale_pictures
 
 from .conftest import ROOT, succeed
 from .test_prun_mask import DEGREES
@@ -29,7 +30,7 @@ def test_data_set_is_made_of_the_committed_pictures(tmp_path):
 
 
 def test_committed_training_is_the_default_one():
-    X, Y, _, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
+    X, Y, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
     costs = np.array(load_dict(ROOT / "datasets" / "parameters.npy")["costs"])
     start = nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1)
     _, first_costs = nn.gradient_descent(X, Y, start, 0.0035, 20)
@@ -39,7 +40,7 @@ def test_committed_training_is_the_default_one():
 
 
 def test_committed_pruning_keeps_the_accuracy():
-    X, Y, X_test, Y_test = load_data(ROOT / "datasets" / "carvnocar.h5")
+    X, Y, X_test, Y_test, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
     before = load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
     after = load_parameters(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy", 10800)
     record = load_dict(ROOT / "datasets" / "degree_costs.npy")
@@ -54,7 +55,7 @@ def test_committed_pruning_keeps_the_accuracy():
 
 def every_input():
     """All pictures of the data set and all demo photos, in columns."""
-    X, _, X_test, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
+    X, _, X_test, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
     photos = [read_picture(path, (45, 80, 3)) for path in list_pictures(ROOT / "photos_demo")]
     return np.hstack([X, X_test, scale_pictures(np.array(photos))])
 

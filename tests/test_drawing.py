@@ -1,8 +1,5 @@
-"""Figures: letters that Matplotlib's own font does not have."""
+"""Figures: their size, their colours, and letters that Matplotlib's own font does not have."""
 
-import types
-
-import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,20 +10,18 @@ from figure import drawing
 from .conftest import network_that_says_car_above, run, succeed
 
 
-def fonts(monkeypatch, *names):
-    """The font families of a figure where the system has the given ones."""
-    monkeypatch.setattr("matplotlib.font_manager.fontManager",
-                        types.SimpleNamespace(ttflist=[types.SimpleNamespace(name=name) for name in names]))
-    with matplotlib.rc_context({"font.family": ["sans-serif"]}):
-        drawing.add_fallback_fonts(matplotlib)
-        drawing.add_fallback_fonts(matplotlib)
-        return matplotlib.rcParams["font.family"]
-
-
-def test_installed_fonts_are_added_behind_matplotlibs_own(monkeypatch):
-    assert fonts(monkeypatch, "DejaVu Sans", "Comic Sans MS") == ["sans-serif"]
-    assert fonts(monkeypatch, "SimHei", "DejaVu Sans", "Noto Sans CJK SC", "SimHei") == [
-        "sans-serif", "Noto Sans CJK SC", "SimHei"]
+@pytest.mark.parametrize("noise, mode", [(False, "RGBA"), (True, "P")])
+def test_a_figure_is_saved_in_200_pixels_an_inch_and_a_large_one_in_256_colours(noise, mode, tmp_path):
+    figure, axes = drawing.pyplot(False).subplots(figsize=(4, 3))
+    picture = np.full((300, 400, 3), (200, 40, 40), np.uint8)
+    picture[:, 200:] = np.random.RandomState(0).randint(0, 256, (300, 200, 3)) if noise else 0
+    axes.imshow(picture)
+    drawing.save_figure(figure, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as saved:
+        assert saved.size == (800, 600) and saved.mode == mode
+        pixels = np.asarray(saved.convert("RGB")).astype(int)
+    near_red = np.abs(pixels - (200, 40, 40)).max(axis=2) < 12
+    assert near_red.mean() > 0.2  # as drawn: half of the axes
 
 
 def test_chinese_names_are_drawn(small_data, tmp_path):
@@ -43,3 +38,8 @@ def test_chinese_names_are_drawn(small_data, tmp_path):
         with Image.open(tmp_path / "predict.png") as figure:
             drawn.append(np.asarray(figure))
     assert not np.array_equal(*drawn)
+
+
+def test_weights_as_pictures():
+    picture, scale = drawing.weights_as_picture(np.array([0, 1.0, -1, 0.5, 0, 0] * 2), (2, 2, 3))
+    assert scale == 1 and picture[0].tolist() == [[0.5, 1, 0], [np.round(0.75 * 30) / 30, 0.5, 0.5]]

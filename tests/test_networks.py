@@ -1,8 +1,5 @@
 """Networks on disk: what is refused, and what is exported."""
 
-import warnings
-import zipfile
-
 import numpy as np
 import pytest
 
@@ -73,17 +70,15 @@ def test_a_weight_too_large_for_float32_is_not_exported(tmp_path):
     ({"layers": np.array([50, -5, -4, 1])}, "are not those of a network of layers"),
     ({"layers": np.array([2**40, 2**40, 1])}, "are not those of a network of layers"),
     ({"layers": np.array([], np.int64)}, "are not those of a network of layers"),
-    ({"layers": np.array([50.0, 5, 4, 1])}, "type <f8, not 4 numbers of type <i8"),
+    ({"layers": np.array([50.0, 5, 4, 1])}, "layers has shape .4,. and type float64; one dimension and type int64"),
     ({"connections": np.zeros(35, np.uint8)}, "weights for 0 connections"),
     ({"connections": None}, "does not hold the four arrays layers, connections, weights, biases"),
     ({"more": np.ones(3)}, "does not hold the four arrays layers, connections, weights, biases"),
     ({"weights": np.zeros((3, 2), np.float32)}, r"weights has shape \(3, 2\)"),
     ({"biases": np.zeros(9)}, "are not those of a network of layers"),
     ({"biases": np.full(10, np.nan)}, "b1 holds NaN"),
-    ({"weights": np.array([None, "x"], object)}, r"weights has shape \(2,\) and type |O"),
+    ({"weights": np.array([None, "x"], object)}, "not an exported network, or a damaged one .Object arrays cannot be"),
     ({"layers": np.full(100_000, 2**62)}, "network of layers (4611686018427387904, ){8}4611686018427387904$"),
-    ({"layers": np.ones(1001, np.int64), "connections": np.zeros(125, np.uint8), "weights": np.zeros(0, np.float32),
-      "biases": np.zeros(1000)}, "are not those of a network of layers"),
 ])
 def test_files_that_are_no_exported_network_are_refused(tmp_path, changes, what):
     with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
@@ -102,67 +97,12 @@ def test_numbers_of_any_real_type_are_read(tmp_path, kind):
     assert W1.dtype == np.dtype("=f8") and W1.tolist() == [list(range(12))] and W1.flags.writeable
 
 
-def repack(path, change):
-    """Write the members of an exported network anew; change : takes the zip file and the members, a dict."""
-    with zipfile.ZipFile(export(path, pruned_network())) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of names that come twice
-        change(archive, members)
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
-def test_a_network_that_was_packed_anew_is_read(tmp_path):
-    loaded = load_parameters(repack(tmp_path / "a.npz", lambda archive, members: None), 50)
-    assert all(value.flags.writeable for value in loaded.values())
-
-
-@pytest.mark.parametrize("change, what", [
-    (lambda archive, members: archive.writestr("layers.npy", members["layers.npy"]), "does not hold the four arrays"),
-    (lambda archive, members: [archive.writestr(str(i), b"") for i in range(5000)], "more than the four arrays"),
-    (lambda archive, members: members.update({"weights.npy": members["weights.npy"][:90]}), "header|shape"),
-    (lambda archive, members: members.update({"layers.npy": b""}), "header"),
-], ids=["a name that comes twice", "many members", "a short array", "no array"])
-def test_zip_files_that_are_no_exported_network_are_refused(tmp_path, change, what):
-    with pytest.raises(InputError, match=rf"a\.npz: .*({what})"):
-        load_parameters(repack(tmp_path / "a.npz", change), 50)
-
-
-@pytest.mark.parametrize("offset, value, what", [
-    (8, b"\1", "compressed or encrypted"), (10, b"\x08", "compressed or encrypted"), (16, bytes(4), "Bad CRC-32"),
-    (20, b"\xff\xff\xff\x7f" * 2, "damaged"), (24, b"\1\0\0\0", "damaged"), (42, b"\xff\xff\xff\x7f", "damaged"),
-    (46, b"L", "does not hold the four arrays")])
-def test_directories_that_lie_are_refused(tmp_path, offset, value, what):
-    """offset : of the flags, the method, the check sum, a size, the place or the name in the record of a member"""
-    path = export(tmp_path / "a.npz", pruned_network())
-    content = bytearray(path.read_bytes())
-    at = content.index(b"PK\1\2") + offset
-    content[at:at + len(value)] = value
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"a\.npz: .*({what})") as error:
-        load_parameters(path, 50)
-    assert len(str(error.value)) < 400
-
-
-def test_a_name_is_not_quoted_at_any_length(tmp_path):
-    path = export(tmp_path / "a.npz", pruned_network())
-    content = bytearray(path.read_bytes())
-    content[26:28] = b"\xff\xff"  # the length of the first member's name, where the member itself begins
-    path.write_bytes(content + bytes(70_000))
-    path.write_bytes(content[:200] + bytes(70_000) + content[200:])
-    with pytest.raises(InputError) as error:
-        load_parameters(path, 50)
-    assert len(str(error.value)) < 400
-
-
-def test_compressed_files_are_refused_before_they_are_unpacked(tmp_path):
-    # 100 MB in 0.1 MB.
-    np.savez_compressed(tmp_path / "bomb.npz", layers=np.array([10**8, 8, 1]), connections=np.zeros(10**8, np.uint8),
-                        weights=np.zeros(0, np.float32), biases=np.zeros(9))
-    with pytest.raises(InputError, match="is compressed"):
-        load_parameters(tmp_path / "bomb.npz", 10**8)
+@pytest.mark.parametrize("size", [4, 100, 700, -60, -1])
+def test_cut_exported_networks_are_refused(tmp_path, size):
+    content = export(tmp_path / "a.npz", pruned_network()).read_bytes()
+    (tmp_path / "a.npz").write_bytes(content[:size])
+    with pytest.raises(InputError, match="a.npz: not an exported network, or a damaged one"):
+        load_parameters(tmp_path / "a.npz", 50)
 
 
 def test_networks_of_k_outputs_are_saved_loaded_exported_and_compacted(tmp_path):

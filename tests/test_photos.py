@@ -1,22 +1,16 @@
-"""Photos of every kind, and of every size."""
+"""Photos of every kind; folders of photos, and their labels."""
 
-import io
 import os
 import struct
-import subprocess
-import sys
-import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 
-from datasets import photos
-from datasets.photos import read_picture
-from datasets.pictures import PICTURE_ENDINGS
+from datasets.photos import ENDINGS, LARGE, find_photos, list_pictures, photo_labels, read_picture
 from datasets.user_input import InputError
 
-from .conftest import ROOT, needs_posix
+from .conftest import ROOT
 
 SHAPE = (6, 8, 3)
 
@@ -33,8 +27,8 @@ def test_photos_of_every_mode_look_the_same(tmp_path, mode, ending):
     if mode == "I;16":
         picture = Image.fromarray(GRADIENT.astype(np.uint16) * 257)
     else:
-        picture = Image.fromarray(GRADIENT).convert("RGB" if mode in ("P", "CMYK", "YCbCr",
-                                                                      "RGBA") else "L").convert(mode)
+        colour = mode in ("P", "CMYK", "YCbCr", "RGBA")
+        picture = Image.fromarray(GRADIENT).convert("RGB" if colour else "L").convert(mode)
     picture.save(path)
     read = read_picture(path, SHAPE)
     assert read.shape == SHAPE and read.dtype == np.uint8
@@ -42,14 +36,22 @@ def test_photos_of_every_mode_look_the_same(tmp_path, mode, ending):
     assert np.abs(read.astype(int) - expected).max() <= (40 if mode == "1" else 6)
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_of_the_list_is_read(tmp_path, ending):
+    if ending not in Image.registered_extensions():
+        pytest.skip("this Pillow does not know the format")
+    grey = ending == ".pgm"
+    Image.new("L" if grey else "RGB", (80, 60), 90 if grey else (90, 90, 90)).save(tmp_path / f"a{ending}")
+    assert np.abs(read_picture(tmp_path / f"a{ending}", SHAPE).astype(int) - 90).max() <= 2
+
+
 def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
     Image.fromarray(np.full((6, 8), 128 * 257, np.uint16)).save(tmp_path / "a.png")
     assert (read_picture(tmp_path / "a.png", SHAPE) == 128).all()
 
 
-@pytest.mark.parametrize("value, largest, expected",
-                         [(0.5, 1, 128), (100, 200, 100), (257 * 9, 65535, 9), (1e6, 2e6, 128),
-                                                      (-5, 200, 0)])
+@pytest.mark.parametrize("value, largest, expected", [(0.5, 1, 128), (100, 200, 100), (257 * 9, 65535, 9),
+                                                      (1e6, 2e6, 128), (-5, 200, 0)])
 def test_floating_point_photos_are_scaled_by_their_largest_pixel(tmp_path, value, largest, expected):
     pixels = np.full((60, 80), value, np.float32)
     pixels[-1, -1] = largest
@@ -73,194 +75,102 @@ def test_transparency_is_laid_on_white(tmp_path):
     assert (read_picture(tmp_path / "p.png", SHAPE) == 255).all()
 
 
-def test_first_frame_of_an_animation_is_read(tmp_path):
-    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert np.array_equal(read_picture(tmp_path / "a.gif", SHAPE)[0, 0], [255, 0, 0])
+@pytest.mark.parametrize("kind", ["GIF", "MPO"])
+def test_the_first_frame_is_read(tmp_path, kind):
+    frames = [Image.new("RGB", (80, 60), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a", kind, save_all=True, append_images=frames[1:])
+    assert np.abs(read_picture(tmp_path / "a", SHAPE)[0, 0].astype(int) - (255, 0, 0)).max() <= 2
 
 
 def test_exif_orientation_turns_the_photo_upright(tmp_path):
     upright = Image.fromarray(np.kron([[0, 80], [160, 240]], np.ones((3, 4))).astype(np.uint8))
     exif = Image.Exif()
     exif[274] = 6  # the camera was turned: to be shown turned by 90 degrees clockwise
-    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.png", exif=exif)
-    assert np.array_equal(read_picture(tmp_path / "a.png", SHAPE)[:, :, 0], np.asarray(upright))
+    for name in ("a.png", "a.tif"):
+        upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / name, exif=exif)
+        assert np.array_equal(read_picture(tmp_path / name, SHAPE)[:, :, 0], np.asarray(upright))
 
 
-@pytest.mark.parametrize("content",
-                         [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(50), b"BM" + struct.pack("<I", 99)])
-def test_what_is_no_picture_is_an_error_that_names_it(tmp_path, content):
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
+    picture = Image.fromarray(GRADIENT)
+    picture.resize((8000, 7000)).save(tmp_path / "large.jpg")
+    picture.resize((800, 700)).save(tmp_path / "small.jpg")
+    assert LARGE < 8000 * 7000
+    large, small = (read_picture(tmp_path / name, SHAPE).astype(int) for name in ("large.jpg", "small.jpg"))
+    assert np.abs(large - small).max() <= 2
+
+
+@pytest.mark.parametrize("size", [(9500, 9500), (20000, 10000)])
+def test_a_picture_of_too_many_pixels_is_refused_with_the_limit(tmp_path, size):
+    Image.new("1", size).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a.png: cannot be read as a picture .more than 89,478,485 pixels"):
+        read_picture(tmp_path / "a.png", SHAPE)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(50),
+                                     b"BM" + struct.pack("<I", 99),
+                                     (ROOT / "photos_demo" / "0.jpg").read_bytes()[:5000]])
+def test_what_is_no_whole_picture_is_an_error_that_names_it(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(InputError, match="a.png: cannot be read as a picture"):
         read_picture(tmp_path / "a.png", SHAPE)
 
 
-def test_truncated_photo_is_an_error(tmp_path):
-    content = (ROOT / "photos_demo" / "0.jpg").read_bytes()
-    (tmp_path / "a.jpg").write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="a.jpg: cannot be read as a picture"):
-        read_picture(tmp_path / "a.jpg", SHAPE)
-
-
-@pytest.mark.parametrize("ending", PICTURE_ENDINGS)
-def test_every_ending_of_the_list_is_read(tmp_path, ending):
-    if ending not in Image.registered_extensions():
-        pytest.skip("this Pillow does not know the format")
-    grey = ending == ".pgm"
-    Image.new("L" if grey else "RGB", (80, 60), 90 if grey else (90, 90, 90)).save(tmp_path / f"a{ending}")
-    assert np.abs(read_picture(tmp_path / f"a{ending}", SHAPE).astype(int) - 90).max() <= 2
-
-
-def test_the_first_picture_of_an_mpo_is_read(tmp_path):
-    frames = [Image.new("RGB", (80, 60), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
-    assert np.abs(read_picture(tmp_path / "a.jpg", SHAPE)[0, 0].astype(int) - (255, 0, 0)).max() <= 2
-
-
-@needs_posix
-def test_no_program_is_started_for_a_photo(tmp_path, monkeypatch):
-    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
-    (tmp_path / "gs").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", "gs")
+def test_formats_that_pillow_hands_to_a_program_are_not_read(tmp_path):
     (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
     with pytest.raises(InputError, match="a.jpg: cannot be read as a picture .in none of the formats .*BMP"):
         read_picture(tmp_path / "a.jpg", SHAPE)
-    assert not (tmp_path / "started").exists()
 
 
-@needs_posix
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
-def test_what_is_no_file_is_refused_at_once(tmp_path, make):
-    make(tmp_path / "a.jpg")
-    with pytest.raises(InputError, match="a.jpg: is not a file"):
-        read_picture(tmp_path / "a.jpg", SHAPE)
+# ------------------------------------------------------------------------------------------- folders and labels
+
+def test_folders_are_listed_in_natural_order(tmp_path):
+    for name in ("10.jpg", "2.JPG", "a10.png", "a9.png", "labels.csv", ".hidden.jpg", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [os.path.basename(path) for path in list_pictures(tmp_path)] == ["2.JPG", "10.jpg", "a9.png", "a10.png"]
 
 
-# ------------------------------------------------------------------------------------------------------ memory
-
-def read_at_once(path, shape):
-    """The same as `read_picture`, without regard to memory."""
-    picture = ImageOps.exif_transpose(Image.open(path))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return np.asarray(picture.convert("RGB").resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+@pytest.fixture
+def sorted_photos(tmp_path):
+    """A folder like `my_photos/test`, of empty files: none of these functions opens a photo."""
+    for name in ("car/2.jpg", "car/10.jpg", "nocar/1.jpg", "other/3.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_strips_change_nothing(tmp_path, monkeypatch, mode, orientation):
-    monkeypatch.setattr(photos, "STRIP", 700)  # pixels: 7 rows
-    noise = np.random.RandomState(0).randint(0, 256, (61, 93, 4)).astype(np.uint8)
-    exif = Image.Exif()
-    exif[274] = orientation
-    options = {"transparency": 5} if mode == "P" else {}
-    Image.fromarray(noise).convert("RGB" if mode == "P" else mode).convert(mode).save(tmp_path / "a.png", exif=exif,
-                                                                                      **options)
-    for shape in (SHAPE, (45, 80, 3)):
-        assert np.array_equal(read_picture(tmp_path / "a.png", shape), read_at_once(tmp_path / "a.png", shape))
+def test_a_folder_stands_for_its_folders_car_and_nocar(sorted_photos):
+    def found(folder):
+        return [os.path.relpath(path, folder) for path in find_photos([folder])]
+
+    assert found(sorted_photos) == ["car/2.jpg", "car/10.jpg", "nocar/1.jpg"]
+    (sorted_photos / "0.jpg").touch()
+    assert found(sorted_photos) == ["0.jpg", "car/2.jpg", "car/10.jpg", "nocar/1.jpg"]
+    (sorted_photos / "empty" / "car").mkdir(parents=True)
+    with pytest.raises(InputError, match="empty: holds no pictures"):
+        find_photos([sorted_photos / "empty"])
 
 
-@pytest.mark.parametrize("ending, decoded, in_rgb", [("jpg", (100, 75), (100, 75)), ("png", (800, 600), (267, 200))])
-def test_pictures_are_reduced_where_memory_asks_for_it(tmp_path, monkeypatch, ending, decoded, in_rgb):
-    picture = Image.fromarray(np.kron(GRADIENT, np.ones((10, 10))).astype(np.uint8)).convert("RGB")  # 800 x 600
-    picture.save(tmp_path / f"a.{ending}")
-    expected = read_picture(tmp_path / f"a.{ending}", SHAPE).astype(int)
-    sizes = []
-
-    def to_rgb(picture, longest, original=photos._to_upright_rgb):
-        sizes.extend((picture.size, original(picture, longest).size))
-        return original(picture, longest)
-
-    monkeypatch.setattr(photos, "_to_upright_rgb", to_rgb)
-    monkeypatch.setattr(photos, "MEMORY", 3e6)  # 2 MB for the picture, and in RGB and turned 2 MB each
-    assert np.abs(read_picture(tmp_path / f"a.{ending}", SHAPE) - expected).max() <= 2
-    assert sizes == [decoded, in_rgb]
+def test_labels_come_from_labels_csv_and_else_from_the_folder(sorted_photos, monkeypatch):
+    paths = [os.path.join(sorted_photos, name) for name in ("car/2.jpg", "car/10.jpg", "nocar/1.jpg", "other/3.jpg")]
+    assert photo_labels(paths) == [1, 1, 0, None]
+    (sorted_photos / "car" / "labels.csv").write_text("file,label\n10.jpg,0\n")
+    (sorted_photos / "other" / "labels.csv").write_text("\ufeffnote,label,file\nx, 1 ,3.jpg\n", encoding="utf-8")
+    assert photo_labels(paths) == [1, 0, 0, 1]
+    monkeypatch.chdir(sorted_photos / "car")
+    assert photo_labels(["2.jpg", "./10.jpg", "../nocar/1.jpg"]) == [1, 0, 0]
 
 
-MEASURE = """
-import sys
-from datasets.photos import read_picture
-from datasets.user_input import InputError
-try:
-    read_picture(sys.argv[1], (45, 80, 3))
-    outcome = "read"
-except InputError as error:
-    outcome = str(error)
-print([int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")][0], outcome)
-"""
+@pytest.mark.parametrize("content", [b"file,label\n1.png,maybe\n", b"name\n1.png\n", b"file;label\n1.png;1\n",
+                                     b"file,label\n1.png\n", b"", b"\0"])
+def test_labels_that_are_no_table_are_refused(tmp_path, content):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(InputError, match="labels.csv: not a table with the columns file and label"):
+        photo_labels([str(tmp_path / "1.png")])
 
 
-def peak_memory(path):
-    """Read a picture in a process of its own. Returns its peak memory in MB, and "read" or the error message."""
-    if not os.path.exists("/proc/self/status"):  # getrusage would count what this process had before it forked
-        pytest.skip("needs Linux")
-    printed = subprocess.run([sys.executable, "-c", MEASURE, path], cwd=ROOT, capture_output=True, text=True,
-                             check=True).stdout
-    kilobytes, outcome = printed.strip().split(" ", 1)
-    return int(kilobytes) * 1.024e-3, outcome
-
-
-def png_of_nothing(width, height, interlaced):
-    """A PNG file, RGB and black, of some hundred kilobytes."""
-    if interlaced:  # Adam7: seven small pictures
-        passes = ((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2))
-    else:
-        passes = ((0, 1, 0, 1),)
-    packer, packed = zlib.compressobj(1), io.BytesIO()
-    for left, across, top, down in passes:
-        row = bytes(1 + 3 * len(range(left, width, across)))
-        for _ in range(top, height, down):
-            packed.write(packer.compress(row))
-    packed.write(packer.flush())
-    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced)), (b"IDAT", packed.getvalue()),
-              (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in chunks)
-
-
-@pytest.mark.parametrize("interlaced", [False, True])
-def test_a_png_at_the_limit_stays_below_600_megabytes(tmp_path, interlaced):
-    (tmp_path / "a.png").write_bytes(png_of_nothing(13000, 9400, interlaced))
-    memory, outcome = peak_memory(tmp_path / "a.png")
-    assert outcome == "read" and memory < 600
-
-
-def tiff(**tags):
-    """A TIFF file of zeros, packed with deflate; tags : number as "t256", one value each."""
-    packed = zlib.compress(bytes(1000))
-    tags = {258: 8, 259: 8, 262: 2, 277: 3, 273: 8, 279: len(packed), **{int(n[1:]): v for n, v in tags.items()}}
-    entries = b"".join(struct.pack("<HHII", number, 4, 1, value) for number, value in sorted(tags.items()))
-    packed += bytes(len(packed) % 2)
-    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
-
-
-@pytest.mark.parametrize("tags", [
-    {"t256": 12000, "t257": 14000},
-    {"t256": 64, "t257": 64, "t322": 16384, "t323": 16384},  # a large tile
-    {"t256": 9000, "t257": 9000, "t274": 6},  # to be turned upright
-])
-def test_a_small_tiff_of_large_dimensions_is_refused_before_it_is_unpacked(tmp_path, tags):
-    (tmp_path / "a.tif").write_bytes(tiff(**tags))
-    memory, outcome = peak_memory(tmp_path / "a.tif")
-    assert f"{tags['t256']} x {tags['t257']} pixels of a TIFF file like this take" in outcome and memory < 100
-
-
-def test_a_jpeg_too_large_even_at_an_eighth_is_refused_by_its_dimensions(tmp_path):
-    content = bytearray((ROOT / "photos_demo" / "0.jpg").read_bytes())
-    at = content.index(b"\xff\xc0") + 5
-    content[at:at + 4] = struct.pack(">HH", 13300, 13400)
-    (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(InputError, match="a.jpg: .*13400 x 13300 pixels of a JPEG file like this take 5"):
-        read_picture(tmp_path / "a.jpg", (45, 80, 3))
-
-
-@needs_posix
-@pytest.mark.parametrize("size, what", [(200e6, "as a file of 200 MB must be"), (500e6, "500 MB, more than 400")])
-def test_a_file_too_large_is_refused(tmp_path, size, what):
-    (tmp_path / "a.jpg").write_bytes((ROOT / "photos_demo" / "0.jpg").read_bytes())
-    os.truncate(tmp_path / "a.jpg", int(size))  # a sparse file
-    with pytest.raises(InputError, match=f"a.jpg: cannot be read as a picture .*{what}"):
-        read_picture(tmp_path / "a.jpg", SHAPE)
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16", "latin-1"])
+def test_labels_in_another_encoding_are_refused_as_such(tmp_path, encoding):
+    (tmp_path / "labels.csv").write_text("file,label\né.jpg,1\n", encoding=encoding)
+    with pytest.raises(InputError, match="labels.csv: has another encoding than UTF-8"):
+        photo_labels([str(tmp_path / "1.jpg")])

@@ -41,19 +41,14 @@ def test_mask_matches_the_obvious_version(percent):
     for zeros in (0, 1, 2, 30, 57):
         W = random.randn(6, 10)
         W.flat[random.permutation(60)[:zeros]] = 0
-        mask = prun_mask.prune_mask(W, percent)
+        mask = prun_mask.make_masks({"W1": W, "b1": None, "W2": W, "b2": None}, percent)["W1"]
         assert np.array_equal(mask, slow_mask(W, percent))
         assert not mask[W == 0].any()
 
 
-def test_a_matrix_of_zeros_is_pruned_whole():
-    for shape in ((1, 1), (2, 3)):
-        assert not prun_mask.prune_mask(np.zeros(shape), 5).any()
-
-
 def test_masks_spare_the_last_layer_and_the_biases():
     parameters = nn.initialize_parameters((30, 5, 4, 1), 1)
-    masks = prun_mask.prune_masks(parameters, 50)
+    masks = prun_mask.make_masks(parameters, 50)
     assert list(masks) == ["W1", "W2"]
     pruned = prun_mask.apply_masks(parameters, masks)
     for name, value in parameters.items():
@@ -73,7 +68,7 @@ def three_layers(seed=11, zeros=0.3):
 
 def test_percentile_is_each_layers_own():
     parameters = three_layers()
-    masks = prun_mask.prune_masks(parameters, 30)
+    masks = prun_mask.make_masks(parameters, 30)
     assert all(np.array_equal(masks[name], slow_mask(parameters[name], 30)) for name in ("W1", "W2"))
 
 
@@ -81,7 +76,7 @@ def test_global_is_one_threshold_for_all_layers():
     parameters = three_layers()
     together = np.hstack([parameters["W1"].reshape(1, -1), parameters["W2"].reshape(1, -1)])
     expected = slow_mask(together, 30)[0]
-    masks = prun_mask.prune_masks(parameters, 30, "global")
+    masks = prun_mask.make_masks(parameters, 30, "global")
     assert np.array_equal(np.concatenate([masks["W1"].ravel(), masks["W2"].ravel()]), expected)
     gone = [1 - masks[name].sum() / (parameters[name] != 0).sum() for name in masks]
     assert gone[0] > 0.3 > gone[1]  # the layer of small weights loses more than its share
@@ -89,7 +84,7 @@ def test_global_is_one_threshold_for_all_layers():
 
 def test_std_is_measured_on_the_unpruned_network():
     unpruned, parameters = three_layers(zeros=0), three_layers()
-    masks = prun_mask.prune_masks(parameters, 0.8, "std", unpruned)
+    masks = prun_mask.make_masks(parameters, 0.8, "std", unpruned)
     for name in ("W1", "W2"):
         weights = [w for row in unpruned[name] for w in row]
         mean = sum(weights) / len(weights)
@@ -101,22 +96,23 @@ def test_std_is_measured_on_the_unpruned_network():
 @pytest.mark.parametrize("criterion", prun_mask.CRITERIA)
 def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
     parameters = nn.initialize_parameters((3, 1), 1)
-    assert prun_mask.prune_masks(parameters, 5, criterion, parameters) == {} and prun_mask.degree(parameters) == 0
+    assert prun_mask.make_masks(parameters, 5, criterion, parameters) == {} and prun_mask.degree(parameters) == 0
 
 
 def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
     parameters = three_layers()
     parameters["W1"][2, 3] = -9
-    thresholds = prun_mask.layer_thresholds(parameters, 100)
-    assert prun_mask.emptied_layers(parameters, thresholds) == ["W1", "W2"]
-    assert prun_mask.emptied_layers(parameters, prun_mask.layer_thresholds(parameters, 90)) == []
-    masks = prun_mask.prune_masks(parameters, 100)
+    emptied = []
+    masks = prun_mask.make_masks(parameters, 90, report_emptied=emptied.append)
+    assert emptied == [] and masks["W1"].sum() > 1
+    masks = prun_mask.make_masks(parameters, 100, report_emptied=emptied.append)
+    assert emptied == ["W1", "W2"]
     assert masks["W1"].sum() == masks["W2"].sum() == 1 and masks["W1"][2, 3]
     assert np.abs(parameters["W2"][masks["W2"]]) == np.abs(parameters["W2"]).max()
     one = nn.initialize_parameters((20, 1, 1, 1), 1)  # of a single weight every percentile is that weight
-    assert prun_mask.prune_masks(one, 5)["W2"].all()
+    assert prun_mask.make_masks(one, 5)["W2"].all()
     parameters["W2"][:] = 0
-    masks = prun_mask.prune_masks(parameters, 100)
+    masks = prun_mask.make_masks(parameters, 100)
     assert masks["W1"].sum() == 1 and not masks["W2"].any()  # there is none to keep
 
 
@@ -163,7 +159,7 @@ def test_compact_of_a_network_that_looks_at_nothing():
 def degrees_of_39_steps(parameters):
     degrees = []
     for _ in range(39):
-        parameters = prun_mask.apply_masks(parameters, prun_mask.prune_masks(parameters, 5))
+        parameters = prun_mask.apply_masks(parameters, prun_mask.make_masks(parameters, 5))
         degrees.append(prun_mask.degree(parameters))
     return degrees
 
@@ -190,9 +186,9 @@ def test_example_shows_what_it_says():
 
 def test_the_largest_are_kept_and_what_was_pruned_stays_pruned():
     W = np.array([[0.5, -2, 0], [1, 0, -0.1]])
-    assert prun_mask.mask_of_largest(W, 2).tolist() == [[False, True, False], [True, False, False]]
-    assert prun_mask.mask_of_largest(W, 6).tolist() == (W != 0).tolist()
-    assert prun_mask.mask_of_largest(W, 5).tolist() == (W != 0).tolist()
+    assert prun_mask.keep_largest(W, 2).tolist() == [[False, True, False], [True, False, False]]
+    assert prun_mask.keep_largest(W, 6).tolist() == (W != 0).tolist()
+    assert prun_mask.keep_largest(W, 5).tolist() == (W != 0).tolist()
 
 
 def test_dead_neurons_lose_their_connections():

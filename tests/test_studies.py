@@ -1,10 +1,7 @@
-"""What the studies in figure/ share: each runs on a small data set, draws the same twice, and has one-line errors."""
+"""What the studies in figure/ share: the networks that they start from, and runs side by side."""
 
-import importlib
+import functools
 import os
-import pathlib
-import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -12,144 +9,109 @@ import time
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import nn_functions as nn
 import nn_main
-import prun_mask
 from datasets.networks import save_parameters
 from datasets.pictures import load_data
 from datasets.user_input import InputError
-from figure import far, keeping, roundings, studies
+from figure import studies
+from figure.__main__ import list_studies
 
-from .conftest import ROOT, assert_figure, fail, needs_posix, not_ignoring_ctrl_c, succeed, write_data
+from .all_studies import compare_figures
+from .conftest import ROOT, fail, needs_posix, succeed, write_data
 
-# Settings with which each study takes little time.
-SMALL = {
-    "delta": {"steps": 3},
-    "far": {"seeds": (1, 3), "training_iterations": 40,
-            "cases": {name: case._replace(steps=4) for name, case in far.CASES.items()}},
-    "keeping": {"seeds": (1, 3), "training_iterations": 40, "steps": 3,
-                "cases": {name: case._replace(iterations=min(case.iterations, 30)) for name,
-                          case in keeping.CASES.items()}},
-    "network": {},
-    "roundings": {"steps": 3, "step_sizes": {"large": roundings.StepSizes(0.035, 30, 0.05, 3),
-                                             "small": roundings.StepSizes(0.0035, 60, 0.005, 2)}},
-    "sensitivity": {},
-    "tradeoff": {"seeds": (1, 3), "training_iterations": 40, "more_iterations": 30, "degrees": (40, 80), "steps": 4},
-    "weights": {},
-}
-WITH_FIGURE = sorted(set(SMALL) - {"keeping"})
+NAMES = [name for name, _, _ in list_studies()]
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Runs one after the other in this process, with what a process would be sent and would return."""
-    def run_all(run, jobs, unit="", cluster=None):
-        return [there_and_back(there_and_back(run)(there_and_back(job))) for job in jobs]
-
-    monkeypatch.setattr(studies, "in_parallel", run_all)
-
-
-def there_and_back(value):
-    """As what goes to another process does."""
-    return pickle.loads(pickle.dumps(value))
+def test_every_study_is_listed_with_what_it_shows_and_how_long_it_takes():
+    scripts = {path.stem for path in (ROOT / "figure").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
+    assert set(NAMES) == scripts - {"__main__", "digits"}
+    listed = succeed("figure.__main__")
+    for study in list_studies():
+        assert "python -m figure.{}\n    {}\n    {}\n".format(*study) in listed
 
 
-@pytest.fixture
-def networks(small_data, tmp_path):
-    """The options of a small network before and after pruning."""
-    before = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
-    save_parameters(tmp_path / "before.npy", before, [])
-    save_parameters(tmp_path / "after.npy", prun_mask.apply_masks(before, prun_mask.prune_masks(before, 60)), [])
-    return ["--parameters", str(tmp_path / "before.npy"), "--pruned", str(tmp_path / "after.npy")]
-
-
-@pytest.mark.parametrize("study", SMALL)
-def test_every_study_runs_and_draws_the_same_twice(study, in_this_process, small_data, networks, tmp_path):
-    results = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        options = ["--data", small_data,
-                   *networks[:{"delta": 2, "sensitivity": 2, "network": 4, "weights": 4}.get(study, 0)]]
-        options += ["--figures", folder] if study in WITH_FIGURE else []
-        options += ["--original", "missing"] if study == "roundings" else []
-        text = succeed(f"figure.{study}", *options, **SMALL[study])
-        results.append([text.replace(str(folder), "")])
-        if study in WITH_FIGURE:
-            assert_figure(folder / f"{study}.png")
-            results[-1].append((folder / f"{study}.png").read_bytes())
-            assert f"figure/{study}.png" in importlib.import_module(f"figure.{study}").__doc__
-    assert results[0] == results[1] and (results[0][0] or study == "network")
-
-
-@pytest.mark.parametrize("study", SMALL)
+@pytest.mark.parametrize("study", NAMES)
 def test_studies_have_help_and_one_line_errors(study, tmp_path):
-    assert "default: datasets/carvnocar.h5" in succeed(f"figure.{study}", "--help")
+    assert "default: figure" in succeed(f"figure.{study}", "--help")
     assert fail(f"figure.{study}", "--wrong") == f"{study}.py: unrecognized arguments: --wrong"
-    figures = ["--figures", tmp_path / "figures"] if study in WITH_FIGURE else []
-    line = fail(f"figure.{study}", "--data", tmp_path / "missing", *figures)
-    assert line == f"{study}.py: {tmp_path / 'missing'}: No such file or directory"
+    line = fail(f"figure.{study}", "--data", tmp_path / "missing", "--figures", tmp_path / "figures")
+    assert line.startswith(f"{study}.py: {tmp_path / 'missing'}: ") and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("study", ["delta", "far", "keeping", "roundings", "tradeoff"])
-def test_what_is_to_be_said_of_the_data_is_said_once(study, in_this_process, networks, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module(f"figure.{study}"), "draw", lambda *_: None, raising=False)
-    X = np.random.RandomState(0).rand(28, 6, 8, 3)
-    write_data(tmp_path / "floats.h5", X_train=X[:20], X_test=X[20:])
-    figures = ["--figures", tmp_path / "figures"] if study in WITH_FIGURE else []
-    text = succeed(f"figure.{study}", "--data", tmp_path / "floats.h5", *figures,
-                   *networks[:2 if study == "delta" else 0], **SMALL[study])
-    assert text.count("the pictures are float64, taken as values from 0 to 1") == 1
+def test_figures_that_differ_are_told(tmp_path):
+    for name, content in {"new/a.png": "1", "new/b.png": "1", "new/c.gif": "1", "new/d.txt": "1",
+                          "committed/a.png": "1", "committed/b.png": "2"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    lines = compare_figures(tmp_path / "new", tmp_path / "committed")
+    assert [line.split() for line in lines] == [["same", "a.png"], ["differs", "b.png"], ["new", "c.gif"]]
 
 
-def test_networks_that_do_not_belong_together_are_refused(small_data, networks, tmp_path):
-    save_parameters(tmp_path / "other.npy", nn.initialize_parameters((144, 6, 4, 3, 2, 1), 1), [])
+def test_networks_that_do_not_belong_together_are_refused(small_data, tmp_path):
+    for name, sizes in (("a", (144, 5, 4, 1)), ("b", (144, 6, 4, 1))):
+        save_parameters(tmp_path / f"{name}.npy", nn.initialize_parameters(sizes, 1), [])
     for study in ("network", "weights"):
-        line = fail(f"figure.{study}", "--data", small_data, *networks[:2], "--pruned", tmp_path / "other.npy",
-                    "--figures", tmp_path)
-        assert line == (f"{study}.py: {tmp_path / 'other.npy'}: is not {tmp_path / 'before.npy'} pruned, "
+        line = fail(f"figure.{study}", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
+                    tmp_path / "b.npy", "--figures", tmp_path)
+        assert line == (f"{study}.py: {tmp_path / 'b.npy'}: is not {tmp_path / 'a.npy'} pruned, "
                         "its layers are of other sizes")
 
 
-def test_trained_networks_are_those_of_nn_main(small_data, in_this_process):
+# -------------------------------------------------------------------------------------------------- trained networks
+
+def test_trained_networks_are_those_of_nn_main(small_data):
     data = load_data(small_data)
-    networks = studies.trained_networks(small_data, (1, 3), 40)
-    assert list(networks) == [1, 3]
-    for seed, network in networks.items():
+    found = studies.trained_networks(small_data, (1, 3), 40)
+    assert list(found) == [1, 3]
+    for seed, network in found.items():
         start = nn.initialize_parameters((144, 5, 4, 3, 2, 1), seed)
         expected, _, _ = nn_main.train(data.X_train, data.Y_train, start, 0.0035, 40)
-        assert all(np.array_equal(network[name], expected[name]) for name in expected)
+        assert all(np.abs(network[name] - expected[name]).max() < 1e-12 for name in expected)
 
 
-def test_median_and_range():
-    assert studies.median_and_range([1, 5, 2]) == "2.00 % (1.00 to 5.00)"
-    assert studies.median_and_range([1, 2], "{:.1f}", "") == "1.5 (1.0 to 2.0)"
+def test_so_many_seeds_are_the_first_that_learn(tmp_path):
+    large = write_data(tmp_path / "large.h5", shape=(24, 32, 3))  # on which the seeds 1 and 4 soon learn
+    data = load_data(large)
+    networks = studies.trained_networks(large, range(1, 9), 2500)
+    learned = [seed for seed, network in networks.items()
+               if nn_main.why_nothing_learned(data.X_train, data.Y_train, network) is None]
+    assert 2 <= len(learned) < 8
+    assert list(studies.trained_networks(large, 2, 2500)) == learned[:2]
+    black = write_data(tmp_path / "black.h5", X_train=np.zeros((20, 6, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="black.h5: nothing is learned at any of the seeds 1 to 32$"):
+        studies.trained_networks(black, 2, 1)
 
 
-# ------------------------------------------------------------------------------------------------------ in parallel
+# -------------------------------------------------------------------------------------------------- runs side by side
 
 def threads_and_square(number):
     if number < 0:
         raise InputError("below 0")
-    return os.environ["OPENBLAS_NUM_THREADS"], os.getpid(), number**2
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}, number**2
 
 
-def test_parallel_runs_keep_their_order_and_have_one_thread_each(monkeypatch):
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    results = studies.in_parallel(threads_and_square, range(9))
-    assert [square for _, _, square in results] == [i**2 for i in range(9)]
-    assert all(threads == "1" and process != os.getpid() for threads, process, _ in results)
-    handler = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("numbers", [range(9), [3]])  # in processes of their own, and a single run, in this one
+def test_runs_keep_their_order_and_have_one_thread_each(numbers):
+    assert studies.in_parallel(threads_and_square, numbers) == [({1}, number**2) for number in numbers]
     with pytest.raises(InputError, match="below 0"):
         studies.in_parallel(threads_and_square, [1, -1, 2])
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "7" and "OMP_NUM_THREADS" not in os.environ
-    assert signal.getsignal(signal.SIGINT) is handler
 
 
-@needs_posix
-def test_a_process_that_is_killed_is_one_line():
-    with pytest.raises(InputError, match="a process was killed, perhaps because the memory is full"):
-        studies.in_parallel(kill_itself, [1, 2, 3])
+def meet(folder, number):
+    """A run that ends only if another runs beside it."""
+    (folder / f"{number}").touch()
+    while not (folder / f"{1 - number}").exists():
+        time.sleep(0.01)
+    return number
+
+
+@pytest.mark.skipif(studies.joblib.cpu_count() < 2, reason="needs two cores")
+def test_runs_are_side_by_side(tmp_path):
+    assert studies.in_parallel(functools.partial(meet, tmp_path), [0, 1]) == [0, 1]
 
 
 def kill_itself(_):
@@ -157,75 +119,15 @@ def kill_itself(_):
 
 
 @needs_posix
-def test_the_processes_end_with_a_study_that_is_killed(tmp_path):
-    (tmp_path / "study.py").write_text("import os, sys, time\nfrom figure import studies\n"
-                                       "def job(file):\n    open(file, 'w').write(str(os.getpid()))\n"
-                                       "    time.sleep(100)\n"
-                                       "if __name__ == '__main__':\n    studies.in_parallel(job, sys.argv[1:])\n")
-    process = subprocess.Popen([sys.executable, tmp_path / "study.py", tmp_path / "pid"], cwd=ROOT,
-                               env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True)
-    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    process.kill()
-    process.wait()
-    wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+@pytest.mark.skipif(studies.joblib.cpu_count() < 2, reason="needs two cores")
+def test_a_process_that_is_killed_is_one_line():
+    with pytest.raises(InputError, match="a process was killed, perhaps because the memory is full"):
+        studies.in_parallel(kill_itself, [1, 2, 3])
 
 
-def wait_until(condition):
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError
-
-
-def is_running(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    stat = pathlib.Path(f"/proc/{process}/stat")  # an ended process that nobody has waited for is still listed
-    return not (stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
-
-
-@needs_posix
-@pytest.mark.parametrize("seconds", [0.3, 2])  # while the processes start, and while they work
-def test_ctrl_c_ends_a_study_in_one_line(seconds, tmp_path):
-    # A terminal sends it to all processes of the group.
-    code = ("import os, signal, sys, threading\nimport figure.far\nif __name__ == '__main__':\n"
-            f"    threading.Timer({seconds}, os.killpg, (os.getpid(), signal.SIGINT)).start()\n"
-            "    sys.argv[0] = 'far.py'\n    sys.exit(figure.far.main())\n")
-    (tmp_path / "study.py").write_text(code)
-    process = subprocess.run([sys.executable, tmp_path / "study.py"], cwd=ROOT,
-                             env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
-                             capture_output=True, text=True, timeout=60, preexec_fn=not_ignoring_ctrl_c,
-                             start_new_session=True)
-    assert (process.returncode, process.stderr) == (130, "far.py: interrupted\n")
-
-
-# --------------------------------------------------------------------------------------------------- committed figures
-
-def test_committed_figures_of_the_studies_are_small_and_shown():
-    studies_page = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
-    for study in (*WITH_FIGURE, "lenet", "claims"):
-        path = ROOT / "figure" / f"{study}.png"
-        assert_figure(path)
-        assert path.stat().st_size < 300_000
-        assert f"({study}.png)" in studies_page
-    assert all(f"python -m figure.{study}" in studies_page for study in (*SMALL, "lenet", "claims"))
-    for page in (ROOT / "README.md", ROOT / "figure" / "README.md", ROOT / "tests" / "README.md",
-                 ROOT / "datasets" / "README.md"):
-        for link in re.findall(r"\]\(([\w/]+\.(?:png|md))", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page}: {link}"
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 230
-
-
-def test_so_many_seeds_are_the_first_that_learn(small_data, in_this_process, monkeypatch):
-    monkeypatch.setattr(nn_main, "why_nothing_learned", lambda X, Y, network: "" if network["b1"][0] < 0 else None)
-    learned = [seed for seed in range(1, 20) if nn.initialize_parameters((144, 5, 4, 3, 2, 1), seed)["b1"][0] >= 0]
-    found = studies.trained_networks(small_data, 4, 1)
-    assert list(found) == learned[:4]
-    expected = studies.trained_networks(small_data, learned[:4], 1)
-    assert all(np.array_equal(found[seed]["W1"], expected[seed]["W1"]) for seed in found)
-    monkeypatch.setattr(nn_main, "why_nothing_learned", lambda *_: "never")
-    with pytest.raises(InputError, match="nothing is learned at any of the seeds 1 to 30$"):
-        studies.trained_networks(small_data, 40, 1)
+def test_a_script_without_a_main_guard_can_call_a_study(small_data, tmp_path):
+    (tmp_path / "own.py").write_text("from figure import studies\n"
+                                     f"print(list(studies.trained_networks({str(small_data)!r}, (1, 3), 10)))\n")
+    finished = subprocess.run([sys.executable, tmp_path / "own.py"], env={**os.environ, "PYTHONPATH": str(ROOT)},
+                              capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "[1, 3]\n", "")
