@@ -151,7 +151,7 @@ def pruners(X, Y, start, steps):
     def original():
         parameters = start
         for step in range(1, steps + 1):
-            masks = pruning.recorded_masks(step, parameters)
+            masks = masks_of(step, parameters)
             pruned = prun_mask.apply_masks(parameters, masks)
             parameters = original_descent(X, Y, pruned, pruning.LEARNING_RATE, pruning.ITERATIONS, masks)
         return parameters
