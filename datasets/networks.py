@@ -9,7 +9,9 @@ from datasets.files import write_atomically
 from datasets.npy import load_dict, save_dict
 from datasets.user_input import InputError, as_input_error
 
-VECTORS = {"layers": "<i8", "connections": "|u1", "weights": "<f4", "biases": "<f8"}  # of an exported network
+ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
+BITS = range(1, 33)  # that a gap may have
+MOST_NUMBERS = 10**8  # weights and biases, zeros included: a file of a few bytes must not fill the memory
 
 
 def load_parameters(path, n_x, outputs=1):
@@ -22,7 +24,7 @@ def load_parameters(path, n_x, outputs=1):
     """
     with open(path, "rb") as file:
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
-    stored = _load_exported(path) if exported else load_dict(path)
+    stored = load_exported(path) if exported else load_dict(path)
     parameters = {}
     size = n_x
     for l in range(1, sum(name.startswith("W") for name in stored) + 1):
@@ -53,67 +55,101 @@ def save_parameters(path, parameters, costs):
 
 
 def export_parameters(path, parameters):
-    """Write what survived of a pruned network as a `.npz` of four arrays, not compressed.
+    """Write what survived of a pruned network as a `.npz` of four arrays, not compressed (section 5).
 
-    layers : n_x and the number of units of each layer, int64
-    connections : a bit for each weight, layer by layer and row by row, 1 where it is not 0, as np.packbits packs them
-    weights : those weights, float32; biases : all biases, float64
+    layers : (L, 4), int64: for each layer the rows and columns of its W, the bits of its gaps, and its entries: the
+        weights that are not 0, row by row, and filler zeros. Layers need not chain, as those of convolutions do not
+    gaps : (bytes,), uint8: how many zeros stand between each entry and the one before it; the bits of all entries,
+        the highest of each first, as np.packbits packs them
+    weights : (entries,), float32; biases : (rows,), float32: those of all layers
 
-    Raises InputError if a weight is too large for float32.
+    Raises InputError if a number is too large for float32, or the network has more than MOST_NUMBERS; or OSError.
     """
-    if not np.isfinite(_weights_float32(parameters)).all():
-        raise InputError(f"{path}: cannot be written, a weight is too large for float32")
-    write_atomically(path, lambda file: file.write(_exported(parameters)))
+    arrays = _exported(parameters)
+    if not all(np.isfinite(arrays[name]).all() for name in ("weights", "biases")):
+        raise InputError(f"{path}: cannot be written, a weight or bias is too large for float32")
+    if sum(value.size for value in parameters.values()) > MOST_NUMBERS:
+        raise InputError(f"{path}: cannot be written, the network has more than {MOST_NUMBERS:,} weights and biases")
+    write_atomically(path, lambda file: file.write(_file_of(arrays)))
 
 
 def exported_size(parameters):
     """How many bytes `export_parameters` writes."""
-    return len(_exported(parameters))
+    return len(_file_of(_exported(parameters)))
 
 
+def index_storage(parameters):
+    """The bits of a gap in each layer of an exported network, a list; and the overhead (section 5).
+
+    The overhead is what gaps and fillers take, in percent of the weights that are left, 32 bits each.
+    """
+    arrays = _exported(parameters)
+    bits, entries = arrays["layers"].T[2:]
+    left = 32 * np.count_nonzero(arrays["weights"])
+    return bits.tolist(), 100 * (entries @ (bits + 32) - left) / max(left, 1)
+
+
+@np.errstate(over="ignore")  # numbers that are too large become infinite
 def _exported(parameters):
-    """The bytes of an exported network."""
-    weights = _weights_float32(parameters)
-    biases = np.concatenate([parameters[f"b{l}"].ravel() for l in range(1, nn.number_of_layers(parameters) + 1)])
+    """The arrays of `export_parameters`, a dict."""
+    layers, gaps, weights, biases = [], [], [], []
+    for l in range(1, nn.number_of_layers(parameters) + 1):
+        W = parameters[f"W{l}"].astype("<f4")
+        bits, layer_gaps, entries = _relative_indices(W.ravel())
+        layers.append((*W.shape, bits, len(entries)))
+        gaps.append((layer_gaps[:, None] >> np.arange(bits)[::-1] & 1).ravel())
+        weights.append(entries)
+        biases.append(parameters[f"b{l}"].astype("<f4").ravel())
+    return {"layers": np.array(layers, "<i8"), "gaps": np.packbits(np.concatenate(gaps)),
+            "weights": np.concatenate(weights), "biases": np.concatenate(biases)}
+
+
+def _relative_indices(weights):
+    """The bits, gaps and entries of a layer; as many bits as make gaps and entries together smallest.
+
+    With b bits, a filler and the 2^b - 1 zeros before it stand for 2^b zeros.
+    """
+    places = np.flatnonzero(weights)
+    zeros = np.diff(places, prepend=-1) - 1  # before each weight that is not 0
+    bits = min(BITS, key=lambda b: ((zeros >> b) + 1).sum() * (b + 32))
+    ends = np.cumsum((zeros >> bits) + 1) - 1  # where these weights stand among the entries, after their fillers
+    gaps = np.full(ends[-1] + 1 if len(ends) else 0, 2**bits - 1)
+    entries = np.zeros(len(gaps), "<f4")
+    gaps[ends], entries[ends] = zeros % 2**bits, weights[places]
+    return bits, gaps, entries
+
+
+def _file_of(arrays):
+    """The bytes of a `.npz` file."""
     content = io.BytesIO()
-    np.savez(content, layers=np.array(nn.layer_sizes(parameters), np.int64), connections=np.packbits(weights != 0),
-             weights=weights[weights != 0], biases=biases.astype(np.float64))
+    np.savez(content, **arrays)
     return content.getvalue()
 
 
-@np.errstate(over="ignore")
-def _weights_float32(parameters):
-    """All weights, layer by layer and row by row; infinite where they are too large for float32."""
-    layers = range(1, nn.number_of_layers(parameters) + 1)
-    return np.concatenate([parameters[f"W{l}"].ravel() for l in layers]).astype(np.float32)
+def load_exported(path):
+    """Read what `export_parameters` wrote: a dict `W1, b1, ..., WL, bL` of float32 arrays.
 
-
-def _load_exported(path):
-    """Read what `export_parameters` wrote. Raises InputError."""
+    Whether layers chain and numbers are finite is the caller's to check. Raises InputError, or OSError.
+    """
     with open(path, "rb") as file, as_input_error(path, "an exported network"):
         with np.load(file, allow_pickle=False) as archive:
-            if sorted(archive.files) != sorted(VECTORS):
-                raise InputError(f"does not hold the four arrays {', '.join(VECTORS)}")
-            vectors = [archive[name] for name in VECTORS]
-        for vector, (name, dtype) in zip(vectors, VECTORS.items()):
-            if vector.ndim != 1 or vector.dtype != dtype:
-                raise InputError(f"{name} has shape {vector.shape} and type {vector.dtype}; one dimension and type "
-                                 f"{np.dtype(dtype)} were expected")
-        layers, connections, weights, biases = vectors
-        sizes = layers.tolist()
-        shapes = list(zip(sizes[1:], sizes[:-1]))
-        number = sum(rows * columns for rows, columns in shapes)
-        if (len(sizes) < 2 or min(sizes) < 1 or len(connections) != -(-number // 8)
-                or len(biases) != sum(sizes[1:])):
-            raise InputError(f"its connections or biases are not those of a network of layers {str(sizes[:9])[1:-1]}")
-        nonzero = np.unpackbits(connections, count=number).view(bool)
-        if nonzero.sum() != len(weights):
-            raise InputError(f"holds {len(weights)} weights for {nonzero.sum()} connections")
-        dense = np.zeros(number)
-        dense[nonzero] = weights
-        parameters = {}
-        for l, (rows, columns) in enumerate(shapes, start=1):
-            W, dense = np.split(dense, [rows * columns])
-            b, biases = np.split(biases, [rows])
+            if "connections" in archive.files:
+                raise InputError("is an exported network of an earlier version; export it again")
+            arrays = [archive[name] for name in ARRAYS]
+        if [array.dtype.str for array in arrays] != [*ARRAYS.values()]:
+            raise InputError(f"has arrays of types {', '.join(str(array.dtype) for array in arrays)}")
+        table, gaps, weights, biases = arrays
+        layers = table.tolist()  # as Python's integers, which do not overflow
+        if (not all(min(rows, columns) > 0 and bits in BITS and n >= 0 for rows, columns, bits, n in layers)
+                or sum(rows * (columns + 1) for rows, columns, _, _ in layers) > MOST_NUMBERS):
+            raise InputError(f"its layers are not those of a network of up to {MOST_NUMBERS:,} weights and biases")
+        sizes = -(-sum(bits * n for *_, bits, n in layers) // 8), sum(n for *_, n in layers), sum(r for r, *_ in layers)
+        if sizes != (len(gaps), len(weights), len(biases)):
+            raise InputError("its gaps, weights or biases are more or fewer than its layers say")
+        parameters, gaps = {}, np.unpackbits(gaps)
+        for l, (rows, columns, bits, n) in enumerate(layers, start=1):
+            (gap, gaps), (w, weights), (b, biases) = map(np.split, (gaps, weights, biases), ([n * bits], [n], [rows]))
+            W = np.zeros(rows * columns, np.float32)
+            W[np.cumsum(gap.reshape(n, bits) @ 2 ** np.arange(bits)[::-1] + 1) - 1] = w
             parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
         return parameters

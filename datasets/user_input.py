@@ -23,7 +23,7 @@ def as_input_error(path, kind):
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # damaged bytes can make the readers raise nearly anything
-        raise InputError(f"{path}: not {kind}, or a damaged one ({describe(error)})") from error
+        raise InputError(f"{path}: not {kind}, or a damaged one ({describe(error)[:200]})") from error
 
 
 def describe(error):

@@ -1,11 +1,22 @@
 """Networks on disk: what is refused, and what is exported."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
 import nn_functions as nn
 import prun_mask
-from datasets.networks import export_parameters, exported_size, load_parameters, save_parameters
+from datasets import networks
+from datasets.networks import (
+    export_parameters,
+    exported_size,
+    index_storage,
+    load_exported,
+    load_parameters,
+    save_parameters,
+)
 from datasets.user_input import InputError
 
 from .conftest import fail
@@ -42,52 +53,189 @@ def pruned_network(share=0.2):
     return parameters
 
 
-@pytest.mark.parametrize("share", [0, 0.2, 1])
-def test_an_exported_network_comes_back_with_weights_rounded_to_float32(tmp_path, share):
+@pytest.mark.parametrize("share", [0, 0.001, 0.02, 0.2, 0.9, 1])
+def test_an_exported_network_comes_back_rounded_to_float32(tmp_path, share):
     parameters = pruned_network(share)
     parameters["W1"][0, 0] = 1e-60  # 0 in float32: no connection any more
     path = export(tmp_path / "no ending", parameters)
-    parameters["W1"][0, 0] = 0
     loaded = load_parameters(path, 50)
     assert list(loaded) == list(parameters) and all(value.dtype == np.float64 for value in loaded.values())
-    for name, value in parameters.items():
-        assert np.array_equal(loaded[name], value.astype(np.float32) if name[0] == "W" else value)
-    size = path.stat().st_size
-    assert size < 1300 + 4 * sum((parameters[f"W{l}"] != 0).sum() for l in (1, 2, 3))
-    assert export(tmp_path / "again", parameters).read_bytes() == path.read_bytes()
+    assert all(np.array_equal(loaded[name], value.astype(np.float32)) for name, value in parameters.items())
+    assert export(tmp_path / "again", loaded).read_bytes() == path.read_bytes()
 
 
-def test_a_weight_too_large_for_float32_is_not_exported(tmp_path):
+def matrix(places, shape=(10, 400)):
+    """A layer that is not 0 at some places, counted row by row."""
+    W = np.zeros(shape)
+    W.flat[places] = np.arange(1, len(places) + 1)
+    return {"W1": W, "b1": np.ones((shape[0], 1))}
+
+
+@pytest.mark.parametrize("places, table, gaps", [
+    ([], [1, 0], []),
+    ([0], [1, 1], [0]),
+    ([3], [2, 1], [3]),
+    ([3999], [12, 1], [3999]),  # one long gap costs fewer bits than fillers
+    (range(4000), [1, 4000], [0] * 4000),
+    # 0, then fillers at 2, 4 and 6, which leave out a 0 each, and the weight at 7; then no gaps at all
+    ([0, *range(7, 200)], [1, 197], [0, 1, 1, 1, *[0] * 193]),
+    (range(3, 4000, 4), [2, 1000], [3] * 1000),
+    ([*range(3, 2000, 4), 2004], [2, 502], [3] * 501 + [0]),  # one 0 too many for two bits
+])
+def test_gaps_have_the_bits_that_make_a_layer_smallest(tmp_path, places, table, gaps):
+    parameters = matrix(places)
+    path = export(tmp_path / "a.npz", parameters)
+    with np.load(path) as arrays:
+        assert arrays["layers"].tolist() == [[10, 400, *table]]
+        bits = np.unpackbits(arrays["gaps"], count=table[0] * table[1]).astype(str)
+        assert [int("".join(gap), 2) for gap in bits.reshape(table[1], table[0])] == gaps
+        assert arrays["weights"][arrays["weights"] != 0].tolist() == list(range(1, len(places) + 1))
+    assert all(np.array_equal(load_exported(path)[name], value) for name, value in parameters.items())
+
+
+def count_entries(W, bits):
+    """The weights of a layer that are not 0, and the fillers before them, counted place by place."""
+    entries = places = last = 0
+    for weight in W.flat:
+        places += 1
+        if weight or places == 2**bits:
+            entries, places = entries + 1, 0
+        if weight:
+            last = entries
+    return last
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_size_and_overhead_are_those_of_the_formula(tmp_path, seed):
+    """With layers that do not chain, as those of convolutions."""
+    random, parameters, smallest, left = np.random.RandomState(seed), {}, [], 0
+    for l in (1, 2, 3):
+        W = random.randn(*random.randint(1, 60, 2))
+        W *= random.rand(*W.shape) < 10 ** random.uniform(-3, 0)
+        parameters |= {f"W{l}": W, f"b{l}": random.randn(len(W), 1)}
+        smallest.append(min((count_entries(W, bits) * (bits + 32), bits) for bits in range(1, 15)))
+        left += 32 * np.count_nonzero(W)
+    path = export(tmp_path / "a.npz", parameters)
+    biases = sum(len(parameters[f"b{l}"]) for l in (1, 2, 3))
+    assert 0 < path.stat().st_size - sum(size for size, _ in smallest) / 8 - 4 * biases < 1200  # names and headers
+    bits, overhead = index_storage(parameters)
+    assert bits == [bits for _, bits in smallest]
+    assert overhead == pytest.approx(100 * (sum(size for size, _ in smallest) - left) / max(left, 1))
+    loaded = load_exported(path)
+    assert all(np.array_equal(loaded[name], value.astype(np.float32)) for name, value in parameters.items())
+
+
+@pytest.mark.parametrize("name", ["W2", "b2"])
+def test_a_number_too_large_for_float32_is_not_exported(tmp_path, name):
     parameters = pruned_network()
-    parameters["W2"][0, 0] = 1e39
-    with pytest.raises(InputError, match="a.npz: cannot be written, a weight is too large for float32"):
+    parameters[name][0, 0] = 1e39
+    with pytest.raises(InputError, match="a.npz: cannot be written, a weight or bias is too large for float32"):
         export_parameters(tmp_path / "a.npz", parameters)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("changes, what", [
-    ({"layers": np.array([50, 5, 4, 2])}, "are not those of a network of layers"),
-    ({"layers": np.array([50, -5, -4, 1])}, "are not those of a network of layers"),
-    ({"layers": np.array([2**40, 2**40, 1])}, "are not those of a network of layers"),
-    ({"layers": np.array([], np.int64)}, "are not those of a network of layers"),
-    ({"layers": np.array([50.0, 5, 4, 1])}, "layers has shape .4,. and type float64; one dimension and type int64"),
-    ({"connections": np.zeros(35, np.uint8)}, "weights for 0 connections"),
-    ({"connections": None}, "does not hold the four arrays layers, connections, weights, biases"),
-    ({"more": np.ones(3)}, "does not hold the four arrays layers, connections, weights, biases"),
-    ({"weights": np.zeros((3, 2), np.float32)}, r"weights has shape \(3, 2\)"),
-    ({"biases": np.zeros(9)}, "are not those of a network of layers"),
-    ({"biases": np.full(10, np.nan)}, "b1 holds NaN"),
-    ({"weights": np.array([None, "x"], object)}, "not an exported network, or a damaged one .Object arrays cannot be"),
-    ({"layers": np.full(100_000, 2**62)}, "network of layers (4611686018427387904, ){8}4611686018427387904$"),
+def test_a_network_too_large_to_be_read_is_not_exported(tmp_path, monkeypatch):
+    parameters = pruned_network()  # 284 numbers
+    monkeypatch.setattr(networks, "MOST_NUMBERS", 284)
+    path = export(tmp_path / "a.npz", parameters)
+    load_parameters(path, 50)
+    monkeypatch.setattr(networks, "MOST_NUMBERS", 283)
+    with pytest.raises(InputError, match="a.npz: its layers are not those of a network of up to 283 weights and"):
+        load_parameters(path, 50)
+    with pytest.raises(InputError, match="b.npz: cannot be written, the network has more than 283 weights and biases"):
+        export_parameters(tmp_path / "b.npz", parameters)
+
+
+def changed(place, value):
+    """A change of the table of layers."""
+    def change(arrays):
+        arrays["layers"][place] = value
+    return change
+
+
+SIZES, DAMAGED = "are more or fewer than its layers say", "not an exported network, or a damaged one"
+
+
+@pytest.mark.parametrize("change, what", [
+    (changed((2, 0), 2), SIZES), (changed((0, 3), 9), SIZES), (changed((0, 3), 2**62), SIZES),
+    (changed((0, 2), 9), SIZES),
+    (changed((0, 0), -5), "its layers are not those"), (changed((0, 1), 0), "its layers are not those"),
+    (changed((0, 2), 0), "its layers are not those"), (changed((0, 2), 33), "its layers are not those"),
+    (changed((0, 3), -1), "its layers are not those"), (changed((0, 1), 2**62), "its layers are not those"),
+    (changed((0, 1), 10**8), "of a network of up to 100,000,000 weights and biases"),
+    (changed((0, 1), 12), f"{DAMAGED} .index .* out of bounds"),
+    ({"layers": np.zeros((0, 4), np.int64)}, SIZES),
+    ({"layers": np.array([50, 5, 4, 1])}, DAMAGED),
+    ({"layers": np.array([[50.0, 5, 4, 1]])}, "has arrays of types float64, uint8, float32, float32"),
+    ({"weights": np.zeros((3, 2), np.float32)}, SIZES),
+    ({"gaps": np.zeros(3, np.uint8)}, SIZES),
+    ({"gaps": None}, f"{DAMAGED} .*gaps is not a file in the archive"),
+    ({"biases": np.zeros(9, np.float32)}, SIZES),
+    ({"biases": np.full(10, np.nan, np.float32)}, "b1 holds NaN"),
+    ({"weights": np.array([None, "x"], object)}, f"{DAMAGED} .Object arrays cannot be"),
+    ({"connections": np.zeros(35, np.uint8)}, "is an exported network of an earlier version; export it again"),
 ])
-def test_files_that_are_no_exported_network_are_refused(tmp_path, changes, what):
+def test_files_that_are_no_exported_network_are_refused(tmp_path, change, what):
     with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
-        arrays = {**whole, **changes}
+        arrays = {**whole}
+    if callable(change):
+        change(arrays)
+    else:
+        arrays |= change
     np.savez(tmp_path / "b.npz", **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises(InputError, match=f"b.npz: .*({what})"):
         load_parameters(tmp_path / "b.npz", 50)
     with pytest.raises(InputError, match="W1 has shape .5, 50., but 49 inputs come to it"):
         load_parameters(tmp_path / "a.npz", 49)
+
+
+def read_or_refused(path):
+    """Read a network of 50 inputs, or have it refused by one line that names it. Returns whether it was read."""
+    try:
+        load_parameters(path, 50)
+    except InputError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error) and len(str(error)) < len(str(path)) + 300
+        return False
+    return True
+
+
+def test_an_exported_network_of_damaged_bytes_is_read_or_refused(tmp_path):
+    content = export(tmp_path / "a.npz", pruned_network()).read_bytes()
+    random, read = np.random.RandomState(1), 0
+    for i in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[i] ^= random.randint(1, 256)
+        (tmp_path / "b.npz").write_bytes(damaged)
+        read += read_or_refused(tmp_path / "b.npz")
+    assert 0 < read < 300
+
+
+def test_an_exported_network_of_damaged_numbers_is_read_or_refused(tmp_path):
+    """Bytes that are changed, with the checksums of the file right."""
+    with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
+        arrays = {**whole}
+    random, read = np.random.RandomState(1), 0
+    for _ in range(300):
+        name = random.choice(list(arrays))
+        damaged = arrays[name].copy()
+        damaged.reshape(-1).view(np.uint8)[random.randint(damaged.nbytes)] ^= random.randint(1, 256)
+        np.savez(tmp_path / "b.npz", **{**arrays, name: damaged})
+        read += read_or_refused(tmp_path / "b.npz")
+    assert 0 < read < 300
+
+
+@pytest.mark.parametrize("name, shape", [("layers", (10**10, 4)), ("gaps", (10**12,)), ("weights", (10**10,)),
+                                         ("biases", (2**62,)), ("layers", (2, 4)), ("weights", ())])
+def test_an_array_whose_header_lies_is_refused(tmp_path, name, shape):
+    export(tmp_path / "a.npz", pruned_network())
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": networks.ARRAYS[name], "fortran_order": False,
+                                                  "shape": shape})
+    with zipfile.ZipFile(tmp_path / "a.npz") as whole, zipfile.ZipFile(tmp_path / "b.npz", "w") as copy:
+        for member in whole.namelist():
+            content = whole.read(member)
+            copy.writestr(member, header.getvalue() + content[128:] if member == f"{name}.npy" else content)
+    assert not read_or_refused(tmp_path / "b.npz")
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int8, ">f8"])

@@ -90,6 +90,16 @@ def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path)
     sizes = row_that_begins(README, "car network: size as exported, float32")[1:]
     assert sizes == [f"{dense_float32} bytes", f"{small} bytes"]
     assert "of its verdicts on 241 pictures and 27 photos, 0 differ" in printed
+    bits, overhead = re.search(r"an index, layer by layer: ([\d, ]+); with fillers, ([\d.]+) % on", printed).groups()
+    assert f"{overhead} % on top of the weights, with gaps of {bits} bits in layers 1 to 5; the paper" in prose(STUDIES)
+
+
+def test_the_size_of_the_committed_lenet():
+    path = ROOT / "datasets" / "lenet.npz"
+    bits, overhead = networks.index_storage(networks.load_parameters(path, 784, 10))
+    size, bits = f"{path.stat().st_size:,} bytes", ", ".join(map(str, bits))
+    assert f"`datasets/lenet.npz`, {size}) needs {bits} bits and {overhead:.1f} %" in prose(STUDIES)
+    assert f", {size}." in README
 
 
 def test_the_record_is_the_committed_one(data):
@@ -195,6 +205,25 @@ def test_the_python_snippet_runs_as_it_stands(monkeypatch, capsys, tmp_path):
     verdict = succeed("nn_test.py", "photos_demo/1.jpg", "--figures", tmp_path, "--parameters",
                       "datasets/prun_parameter/prun_parameters39.npy")
     assert f"{float(capsys.readouterr().out):.3f}" in verdict.splitlines()[0]
+
+
+@pytest.mark.filterwarnings("default")  # those of PyTorch are not ours
+def test_the_lines_that_read_an_exported_network_into_pytorch_run_as_they_stand(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
+    lines, = code_blocks(page, "import numpy as np\nimport torch")
+    names = {}
+    exec(lines, names)
+    parameters = networks.load_parameters("datasets/lenet.npz", 784, 10)
+    linear = names["network"][::2]
+    assert len(linear) == 3
+    for l, layer in enumerate(linear, start=1):
+        assert np.array_equal(layer.weight.detach().numpy(), parameters[f"W{l}"])
+        assert np.array_equal(layer.bias.detach().numpy(), parameters[f"b{l}"][:, 0])
+    X = np.random.RandomState(1).rand(784, 9).astype(np.float32)
+    outputs = torch.softmax(names["network"](torch.tensor(X.T)), dim=1).detach().numpy()
+    assert np.allclose(outputs.T, nn.predict(X, parameters), rtol=0, atol=1e-5)
 
 
 # --------------------------------------------------------------------------------------------- the same on every page
