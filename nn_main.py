@@ -155,8 +155,9 @@ def main(argv=()):
 
     penalty = " and penalty" if options.l1 or options.l2 else ""
     print(f"cost{penalty}: {costs[0]:.8f} at first, {costs[-1]:.8f} at last")
-    print(f"train accuracy: {evaluation.train_accuracy:.2f} %")
-    print(f"test accuracy: {evaluation.test_accuracy:.2f} %")
+    always, *commoner = pictures.commoner_label(data)
+    print(f"train accuracy: {evaluation.train_accuracy:.2f} % ({always}: {commoner[0]:.2f} %)")
+    print(f"test accuracy: {evaluation.test_accuracy:.2f} % ({always}: {commoner[1]:.2f} %)")
     print(f"time: {seconds:.1f} s for {options.iterations} iterations")
     print_if_nothing_learned(f"{options.out}/parameters.npy", data, parameters)
 

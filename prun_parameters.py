@@ -30,7 +30,7 @@ class LayerRow(NamedTuple):
     name: str
     weights: int
     flop: int  # for one picture, two a weight
-    active: float | None  # activations that are not 0, in percent; None for the total
+    active: float  # activations that are not 0, in percent: the mean over the layer's units, or in the total over all
     weights_kept: float  # in percent
     flop_kept: float  # in percent: those of a weight that is not 0 at an activation that is not 0
 
@@ -38,21 +38,25 @@ class LayerRow(NamedTuple):
 def layer_table(parameters, X):
     """The paper's table of a network (Tables 2 to 5): a `LayerRow` for each layer, and one for the total.
 
+    The FLOP that are kept are finer than the paper's, which multiplies the share of weights kept by the previous
+    layer's share of activations not 0: here each connection that is left counts by its own input's share.
+
     X : pictures of shape (n_x, m), on which activations are counted. The pixels count as never 0, as in the paper; so
     does the output.
     """
-    *hidden, _ = nn.activations(X, parameters)
+    *hidden, AL = nn.activations(X, parameters)
+    # of the pixels and of each layer's units, the share of pictures for which they are not 0
+    active = [np.ones(len(X)), *((A != 0).mean(axis=1) for A in hidden), np.ones(len(AL))]
     rows, kept_in_all, needed_in_all = [], 0, 0
-    active = np.ones(len(X))  # for each of the layer's inputs, the share of pictures for which it is not 0
     for l in range(1, nn.number_of_layers(parameters) + 1):
         kept = parameters[f"W{l}"] != 0
-        needed = (kept * active).sum()
-        active = (hidden[l - 1] != 0).mean(axis=1) if l <= len(hidden) else np.ones(1)
-        rows.append(LayerRow(f"layer {l}", kept.size, 2 * kept.size, 100 * active.mean(), 100 * kept.mean(),
+        needed = (kept * active[l - 1]).sum()
+        rows.append(LayerRow(f"layer {l}", kept.size, 2 * kept.size, 100 * active[l].mean(), 100 * kept.mean(),
                              100 * needed / kept.size))
         kept_in_all, needed_in_all = kept_in_all + kept.sum(), needed_in_all + needed
     total = sum(row.weights for row in rows)
-    return [*rows, LayerRow("total", total, 2 * total, None, 100 * kept_in_all / total, 100 * needed_in_all / total)]
+    return [*rows, LayerRow("total", total, 2 * total, 100 * np.concatenate(active[1:]).mean(),
+                            100 * kept_in_all / total, 100 * needed_in_all / total)]
 
 
 def print_layer_table(rows):
@@ -60,8 +64,8 @@ def print_layer_table(rows):
     print("          weights    FLOP  activations  weights    FLOP")
     print("                          not 0 (%)    kept (%)  kept (%)")
     for row in rows:
-        active = "" if row.active is None else f"{row.active:.1f}"
-        print(f"{row.name:8} {row.weights:8} {row.flop:7} {active:>10} {row.weights_kept:10.2f} {row.flop_kept:9.2f}")
+        print(f"{row.name:8} {row.weights:8} {row.flop:7} {row.active:10.1f} {row.weights_kept:10.2f} "
+              f"{row.flop_kept:9.2f}")
 
 
 def print_network(name, parameters, data, photo_score):
@@ -69,8 +73,9 @@ def print_network(name, parameters, data, photo_score):
     evaluation = nn.evaluate(data, parameters)
     print(f"{name}\nW1 =\n{parameters['W1']}")
     print(f"degree: {round(prun_mask.degree(parameters), 3)} %")
-    print(f"train accuracy: {evaluation.train_accuracy:.2f} %")
-    print(f"test accuracy: {evaluation.test_accuracy:.2f} %")
+    always, *commoner = pictures.commoner_label(data)
+    print(f"train accuracy: {evaluation.train_accuracy:.2f} % ({always}: {commoner[0]:.2f} %)")
+    print(f"test accuracy: {evaluation.test_accuracy:.2f} % ({always}: {commoner[1]:.2f} %)")
     print(f"photos: {photo_score}")
     print_layer_table(layer_table(parameters, data.X_train))
     print()
@@ -101,12 +106,24 @@ def print_export(path, pruned, unpruned):
           f"the weights\n(the paper: 15.6 %, with 5 bits in fully connected layers, 8 in convolutions)")
 
 
-def print_changed_verdicts(exported, pruned, data, photos):
-    """Print how many verdicts differ between the exported network and the one that it was made of."""
+def changed_verdicts(one, other, data, photos):
+    """How many verdicts differ between two networks on the training pictures, the test pictures and the photos: a list.
+    """
     inputs = [data.X_train, data.X_test, pictures.scale_pictures(photos)]
-    changed = sum(((nn.predict(X, exported) > 0.5) != (nn.predict(X, pruned) > 0.5)).sum() for X in inputs)
+    return [((nn.predict(X, one) > 0.5) != (nn.predict(X, other) > 0.5)).sum() for X in inputs]
+
+
+def print_changed_by_pruning(unpruned, pruned, data, photos):
+    """Print how many verdicts pruning has changed; two networks of the same accuracy may make other mistakes."""
+    train, test, photo = changed_verdicts(unpruned, pruned, data, photos)
+    print(f"verdicts changed by pruning: {train} of {data.Y_train.size} training pictures, {test} of "
+          f"{data.Y_test.size} test pictures, {photo} of {len(photos)} photos")
+
+
+def print_changed_by_export(exported, pruned, data, photos):
+    """Print how many verdicts differ between the exported network and the one that it was made of."""
     print(f"of its verdicts on {data.Y_train.size + data.Y_test.size} pictures and {len(photos)} photos, "
-          f"{changed} differ from before")
+          f"{sum(changed_verdicts(exported, pruned, data, photos))} differ from before")
 
 
 def refuse_to_overwrite(export, inputs):
@@ -150,11 +167,12 @@ def main(argv=()):
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))
+    print_changed_by_pruning(unpruned, pruned, data, photos)
     print_compact(pruned, data.X_train)
     if options.export:
         networks.export_parameters(options.export, pruned)
         print_export(options.export, pruned, unpruned)
-        print_changed_verdicts(networks.load_parameters(options.export, len(data.X_train)), pruned, data, photos)
+        print_changed_by_export(networks.load_parameters(options.export, len(data.X_train)), pruned, data, photos)
     print()
 
     title = "Before pruning (first line) and after it, with the probability of a car; red frame: either is wrong"

@@ -167,12 +167,14 @@ def print_connections(file, n_x):
         print(f"connections left: {sum(left)} of {sum(W.size for W in weights)}; by layer {', '.join(map(str, left))}")
 
 
-def print_result(run, unpruned, tolerance, out, n_x):
+def print_result(run, unpruned, tolerance, out, data):
     """Print what the run has come to. Raises InputError.
 
-    run : its record; unpruned : the evaluation of the unpruned network; n_x : the number of inputs
+    run : its record; unpruned : the evaluation of the unpruned network; data : the pictures
     """
     print()
+    n_x = len(data.X_train)
+    always, *commoner = pictures.commoner_label(data)
     if tolerance is not None:
         steps = steps_within_tolerance(run["train_accuracy"], unpruned.train_accuracy, tolerance)
         if steps:
@@ -185,7 +187,8 @@ def print_result(run, unpruned, tolerance, out, n_x):
     if run["degree"]:
         print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy on the "
               f"training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %),\n"
-              f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %)")
+              f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %); "
+              f"{always}: {commoner[0]:.2f} and {commoner[1]:.2f} %")
         print_connections(record.find_network(out, run, len(run["degree"])), n_x)
         print(f"networks saved: {out}/prun_parameter")
 
@@ -278,7 +281,7 @@ def main(argv=()):
                   f"steps that are saved in {options.out}", file=sys.stderr)
             return 130
 
-    print_result(run, before, options.tolerance, options.out, len(data.X_train))
+    print_result(run, before, options.tolerance, options.out, data)
     if run["degree"]:
         draw_record(run, before, f"{options.figures}/degree_costs.png", options.show)
     return 0

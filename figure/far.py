@@ -1,23 +1,21 @@
 """How far can the network be pruned? Cost and accuracy against the pruning degree up to 99.9 %, for several seeds.
 
-And which layers limit it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of
-them at a step, because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along
-the connections that are left, on a logarithmic scale: figure/far.png.
+The control: as many connections of each layer are removed, drawn at random instead of by magnitude. And which layers
+limit it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of them at a step,
+because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along the connections
+that are left, on a logarithmic scale: figure/far.png.
 
-Time on 2 cores: one to two minutes.
+Time on 2 cores: two to four minutes.
 """
 
 import functools
 import itertools
 import os
 import sys
-from typing import NamedTuple
 
 import numpy as np
 
-import nn_functions as nn
 import nn_main
-import prun_mask
 import pruning
 from datasets import files, pictures, user_input
 from figure import drawing, studies
@@ -25,41 +23,10 @@ from figure import drawing, studies
 STEPS = 168  # of 5 %; the last with anything left to prune
 TOLERANCE = 2  # points of training accuracy
 DEGREES = (0, 51, 80, 90, 95, 99, 99.5, 99.8, 99.9)  # percent, at which the medians are printed
-
-
-class Case(NamedTuple):
-    """What is pruned."""
-
-    layers: tuple
-    percent: float  # a step
-    steps: int
-
-
-CASES = {"all layers": Case(("W1", "W2", "W3", "W4"), pruning.PERCENT, STEPS),
-         "layer 1 alone": Case(("W1",), pruning.PERCENT, STEPS),
-         "layers 2 to 4 alone": Case(("W2", "W3", "W4"), 50, 6)}
-
-
-def run(data_file, job):
-    """Prune the layers of a case from a trained network, and retrain, step by step.
-
-    job : the trained parameters and the `Case`
-    Returns for the unpruned network and after each step the degree, the cost, both accuracies, and the number of
-    connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
-    """
-    unpruned, case = job
-    data = pictures.load_data(data_file)
-
-    def masks_of(step, parameters):
-        masks = prun_mask.make_masks(parameters, case.percent)
-        return {name: masks[name] for name in case.layers}
-
-    def measure(parameters):
-        connections = [np.count_nonzero(parameters[name]) for name in prun_mask.pruned_layers(parameters)]
-        return prun_mask.degree(parameters), *nn.evaluate(data, parameters), *connections
-
-    steps = itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of), case.steps)
-    return np.array([measure(unpruned), *(measure(step.parameters) for step in steps)])
+CASES = {"all layers": studies.Pruning(STEPS),
+         "all layers, at random": studies.Pruning(STEPS, draw=1),
+         "layer 1 alone": studies.Pruning(STEPS, layers=("W1",)),
+         "layers 2 to 4 alone": studies.Pruning(6, 50, ("W2", "W3", "W4"))}
 
 
 def where_lost(degree, accuracy):
@@ -82,7 +49,7 @@ def print_runs(case, runs):
 
     runs : a dict from seed to what `run` returned
     """
-    print(f"\n{case} pruned\n"
+    print(f"\npruned: {case}\n"
           "        training / test accuracy (%)                      highest  "
           f"more than {TOLERANCE} points of the training accuracy lost\n"
           "seed    unpruned        in the end           connections  cost     at a degree of (lowest accuracy there)")
@@ -95,7 +62,7 @@ def print_runs(case, runs):
 
 def print_medians(case, values, steps):
     """Print the median of the seeds and their range after some steps; values : an array (seeds, steps + 1, ...)."""
-    print(f"\n{case} pruned\n| pruning degree | connections left | training accuracy, median (range) | "
+    print(f"\npruned: {case}\n| pruning degree | connections left | training accuracy, median (range) | "
           "test accuracy, median (range) |")
     print("| ---: | ---: | ---: | ---: |")
     for step in steps:
@@ -110,17 +77,17 @@ def draw(values, path, show=False):
     figure, panels = plt.subplots(3, figsize=(8, 9), sharex=True, layout="constrained")
     labels = ("cost on the training pictures", "training accuracy (%)", "test accuracy (%)")
     for k, (axes, label) in enumerate(zip(panels, labels), start=1):
-        for case, style in (("all layers", "-"), ("layer 1 alone", "--")):
+        for case, style in (("all layers", "C0-"), ("all layers, at random", "C3-"), ("layer 1 alone", "C0--")):
             left = 100 - values[case][0, :, 0]  # the same for all seeds, as only the sizes of the layers decide it
             curves = values[case][:, :, k]
-            median, = axes.plot(left, np.median(curves, axis=0), style, linewidth=2, label=f"{case} pruned, median")
-            if case == "all layers":
+            median, = axes.plot(left, np.median(curves, axis=0), style, linewidth=2, label=f"{case}: median")
+            if case != "layer 1 alone":
                 lines = axes.plot(left, curves.T, color=median.get_color(), linewidth=0.6, alpha=0.6)
                 lines[0].set_label("each seed")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_yscale("log")
-    panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=9)
     degrees = [0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9]
     panels[2].set(xscale="log", xlim=(100, 0.09), xlabel="pruning degree (%)")
     panels[2].set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
@@ -140,16 +107,17 @@ def study(data_file, figures, seeds=studies.SEEDS, iterations=nn_main.ITERATIONS
     trained = studies.trained_networks(data_file, seeds, iterations, cluster)
     for parameters in trained.values():
         parameters["b1"][0] += perturbation
-    jobs = [(parameters, case) for case in cases.values() for parameters in trained.values()]
-    results = iter(studies.in_parallel(functools.partial(run, data_file), jobs, cluster=cluster))
+    jobs = [(seed, parameters, case) for case in cases.values() for seed, parameters in trained.items()]
+    results = iter(studies.in_parallel(functools.partial(studies.prune, data_file), jobs, cluster=cluster))
     values = {case: np.array(list(itertools.islice(results, len(trained)))) for case in cases}
 
     for case, runs in values.items():
         print_runs(case, dict(zip(trained, runs)))
-    all_layers, others = values["all layers"], values["layers 2 to 4 alone"]
-    print_medians("all layers", all_layers, [np.argmax(all_layers[0, :, 0] >= degree) for degree in DEGREES
-                                             if degree <= all_layers[0, -1, 0]])
-    print_medians("layers 2 to 4 alone", others, range(others.shape[1]))
+    reached = values["all layers"][0, :, 0]
+    steps = [np.argmax(reached >= degree) for degree in DEGREES if degree <= reached[-1]]
+    print_medians("all layers", values["all layers"], steps)
+    print_medians("all layers, at random", values["all layers, at random"], steps)
+    print_medians("layers 2 to 4 alone", values["layers 2 to 4 alone"], range(values["layers 2 to 4 alone"].shape[1]))
     draw(values, f"{figures}/far.png", show)
 
 

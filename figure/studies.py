@@ -1,9 +1,12 @@
-"""What the studies share: their command line, the networks that they start from, and runs side by side on all cores."""
+"""What the studies share: their command line, the networks that they start from, pruning by magnitude or at random, and
+runs side by side on all cores.
+"""
 
 import concurrent.futures
 import functools
 import itertools
 import threading
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -12,7 +15,9 @@ from tqdm import tqdm
 
 import nn_functions as nn
 import nn_main
+import prun_mask
 import prun_parameters
+import pruning
 from datasets import networks, pictures, record, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
@@ -63,13 +68,13 @@ def read_networks(options):
     return before, after
 
 
-def trained_networks(data_file, seeds, iterations, cluster=None):
+def trained_networks(data_file, seeds, iterations, cluster=None, init=nn_main.INIT, layers=nn_main.LAYERS):
     """Networks trained as `nn_main.py` trains them: a dict from seed to parameters.
 
     seeds : the seeds; or how many, the first at which anything is learned
-    cluster : see `in_parallel`
+    cluster : see `in_parallel`; init, layers : see `nn_main.py`
     """
-    train = functools.partial(_train, data_file, iterations)
+    train = functools.partial(_train, data_file, iterations, init, layers)
     if not isinstance(seeds, int):
         return dict(zip(seeds, in_parallel(train, seeds, "networks trained", cluster)))
     data, learned, last = pictures.load_data(data_file), {}, 0
@@ -84,9 +89,9 @@ def trained_networks(data_file, seeds, iterations, cluster=None):
     return dict(itertools.islice(learned.items(), seeds))
 
 
-def _train(data_file, iterations, seed):
+def _train(data_file, iterations, init, layers, seed):
     data = pictures.load_data(data_file)
-    start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), seed)
+    start = nn.initialize_parameters((len(data.X_train), *layers, 1), seed, init)
     return nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
 
 
@@ -94,6 +99,52 @@ def median_and_range(values, form="{:.2f}", unit=" %"):
     """For a table: the median of some values, and the lowest and highest."""
     median, low, high = (form.format(value) for value in (np.median(values), np.min(values), np.max(values)))
     return f"{median}{unit} ({low} to {high})"
+
+
+# ------------------------------------------------------------------------------------ pruning by magnitude or at random
+
+class Pruning(NamedTuple):
+    """How a network is pruned, step by step."""
+
+    steps: int
+    percent: float = pruning.PERCENT  # of each layer, in a step
+    layers: tuple | None = None  # such as ("W1",); None: all but the last
+    draw: int | None = None  # None: by magnitude; or, the control, at random: the number of the draw
+
+
+def random_masks(parameters, masks, random):
+    """Masks that keep as many connections of each layer as the given ones, drawn at random among those that are left.
+
+    masks : a dict {"W1": bool array, ...}; random : a `numpy.random.Generator`
+    """
+    drawn = {name: np.zeros(mask.shape, bool) for name, mask in masks.items()}
+    for name, mask in masks.items():
+        left = np.flatnonzero(parameters[name])
+        drawn[name].flat[random.choice(left, np.count_nonzero(mask), replace=False)] = True
+    return drawn
+
+
+def prune(data_file, job):
+    """Prune a trained network and retrain it, step by step (sections 3 and 3.4).
+
+    job : the network's seed, its trained parameters, and the `Pruning`; a draw is that of the seed and its number
+    Returns for the unpruned network and after each step the degree (%), the cost, both accuracies (%), and the number
+    of connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
+    """
+    seed, unpruned, how = job
+    data, random = pictures.load_data(data_file), np.random.default_rng([seed, how.draw or 0])
+
+    def masks_of(step, parameters):
+        masks = prun_mask.make_masks(parameters, how.percent)
+        masks = {name: masks[name] for name in how.layers or masks}
+        return masks if how.draw is None else random_masks(parameters, masks, random)
+
+    def measure(parameters):
+        connections = [np.count_nonzero(parameters[name]) for name in prun_mask.pruned_layers(parameters)]
+        return prun_mask.degree(parameters), *nn.evaluate(data, parameters), *connections
+
+    steps = itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of), how.steps)
+    return np.array([measure(unpruned), *(measure(step.parameters) for step in steps)])
 
 
 # ------------------------------------------------------------------------------------------------- runs side by side

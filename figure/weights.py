@@ -32,6 +32,8 @@ def print_statistics(start, before, after):
     print(f"training changed a weight by {np.median(change):.4f} (median), "
           f"those that are left by {np.median(change[survives]):.4f}; "
           f"the random start had a median of {np.median(np.abs(start)):.4f}")
+    print(f"the standard deviation of those that are left was {before[survives].std():.4f} before pruning and is "
+          f"{after[survives].std():.4f}")
     print(f"the smallest weight that is left is {np.abs(after[survives]).min():.4f}, the smallest before pruning "
           f"{np.abs(before).min():.1e}")
 

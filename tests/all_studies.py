@@ -1,6 +1,6 @@
 """Run every study into a folder, and say which figures differ from the committed ones: `python -m tests.all_studies`.
 
-About 20 minutes on two cores. Each study's tables are kept beside its figures, for a comparison with the READMEs.
+About 30 minutes on two cores. Each study's tables are kept beside its figures, for a comparison with the READMEs.
 The studies on MNIST run only where the digits are.
 """
 

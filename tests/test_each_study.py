@@ -12,11 +12,12 @@ from datasets.networks import save_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.pictures import load_data
 from datasets.user_input import InputError
-from figure import far, roundings, sensitivity
+from figure import controls, far, luck, roundings, sensitivity, studies
 
 from .conftest import ROOT, assert_figure, succeed, write_data
 
 CASES = {name: case._replace(steps=4) for name, case in far.CASES.items()}
+STARTS = {name: start._replace(seeds=(1, 3)) for name, start in luck.STARTS.items()}
 STEP_SIZES = {"large": roundings.StepSizes(0.035, 30, 0.05, 3), "small": roundings.StepSizes(0.0035, 60, 0.005, 2)}
 
 
@@ -26,7 +27,7 @@ def start():
     return nn.initialize_parameters((144, *nn_main.LAYERS, 1), 1)
 
 
-@pytest.mark.parametrize("study", ["far", "roundings", "sensitivity", "network", "weights"])
+@pytest.mark.parametrize("study", ["controls", "far", "luck", "roundings", "sensitivity", "network", "weights"])
 def test_every_study_draws_and_prints_the_same_twice(study, small_data, start, tmp_path, capsys):
     save_parameters(tmp_path / "a.npy", start, [])
     save_parameters(tmp_path / "b.npy", prun_mask.apply_masks(start, prun_mask.make_masks(start, 60)), [])
@@ -34,6 +35,8 @@ def test_every_study_draws_and_prints_the_same_twice(study, small_data, start, t
     for folder in (tmp_path / "1", tmp_path / "2"):
         if study == "far":
             far.study(small_data, folder, (1, 3), 40, CASES)
+        elif study == "luck":
+            luck.study(small_data, folder, STARTS, 40, (1, 3), 2)
         elif study == "roundings":
             roundings.study(small_data, folder, STEP_SIZES, 3)
         else:
@@ -61,7 +64,7 @@ def test_what_is_to_be_said_of_the_data_is_said_once(tmp_path, start):
                                                   ("layers 2 to 4 alone", ("W2", "W3", "W4"), 50)])
 def test_far_prunes_the_layers_of_its_case_alone(case, names, percent, small_data, start):
     data, parameters = load_data(small_data), start
-    values = far.run(small_data, (start, CASES[case]))
+    values = studies.prune(small_data, (1, start, CASES[case]))
     for step, row in enumerate(values):
         if step:
             masks = {name: np.abs(parameters[name]) > prun_mask.threshold(parameters[name], percent) for name in names}
@@ -79,7 +82,7 @@ def test_far_perturbs_the_networks_and_prints_no_degree_that_is_not_reached(smal
         far.study(small_data, tmp_path, (1, 3), 40, CASES, perturbation)
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1] != texts[2]
-    table = texts[0][texts[0].index("\nall layers pruned\n|"):texts[0].index("\nlayers 2 to 4 alone pruned\n|")]
+    table = texts[0][texts[0].index("\npruned: all layers\n|"):texts[0].index("\npruned: all layers, at random\n|")]
     assert [row.split(" |")[0] for row in table.splitlines()[4:]] == ["| 0.000 %"]  # after four steps of 5 %
 
 
@@ -94,6 +97,61 @@ def test_far_prints_how_far_it_goes(capsys):
     assert lines[-1] == "| 12.000 % | 6-5 | 96.00 % (92.00 to 97.00) | 66.00 % (65.00 to 70.00) |"
     two_stretches = far.where_lost(np.array([0, 5, 9, 12, 15]), np.array([99, 96, 97, 95, 96]))
     assert two_stretches == "5.000 (96.00), 12.000 to 15.000 (95.00)"
+
+
+# ----------------------------------------------------------------------------------------------- luck and controls
+
+def test_luck_compares_the_draws_with_magnitude(capsys):
+    runs = np.zeros((1, 3, 2, 4))  # a seed, by magnitude and two draws, before and after a step
+    runs[0, :, 1] = [(50, 0.2, 90, 80), (50, 0.1, 91, 70), (50, 0.4, 93, 60)]
+    luck.print_runs({"start": {7: runs[0]}}, 1)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "| start | 7 | 0.2000 | 0.2500 (0.1000 to 0.4000) | 90.00 % | 92.00 % (91.00 to 93.00) | 80.00 % | "
+        "65.00 % (60.00 to 70.00) |",
+        "start: 1 of 2 draws have a lower cost than the same network by magnitude"]
+
+
+def test_luck_finds_what_a_network_started_from():
+    trained = {seed: nn.initialize_parameters((30, 16, 8, 1), seed, "he") for seed in (1, 2)}
+    W1 = trained[2]["W1"].copy()
+    trained[2]["W1"] -= 0.5
+    first, change = luck.first_and_change(luck.STARTS["he 16-8"], trained)[1]
+    assert np.array_equal(first, np.abs(W1)) and change == pytest.approx(np.full((16, 30), 0.5))
+
+
+def test_ridge_is_the_closed_form_and_leaves_one_out():
+    random = np.random.RandomState(0)
+    X, Y, X_new = random.rand(3, 12), random.randint(0, 2, (1, 12)).astype(float), random.rand(3, 5)
+
+    def closed_form(X, Y, X_new):  # the constant is one more input, without a penalty
+        X1, X1_new = (np.vstack([x, np.ones(x.shape[1])]) for x in (X, X_new))
+        return Y @ X1.T @ np.linalg.inv(X1 @ X1.T + 0.7 * np.diag([1, 1, 1, 0])) @ X1_new
+
+    predicted, left_out = controls.ridge(X, Y, X_new, 0.7)
+    assert predicted == pytest.approx(closed_form(X, Y, X_new))
+    for i in range(12):
+        others = np.arange(12) != i
+        assert left_out[:, [i]] == pytest.approx(closed_form(X[:, others], Y[:, others], X[:, [i]]))
+
+
+def test_nearest_and_wilson():
+    random = np.random.RandomState(0)
+    X, Y, X_new = random.rand(4, 9), random.rand(1, 9), random.rand(4, 6)
+    closest = [np.argmin([np.linalg.norm(x - new) for x in X.T]) for new in X_new.T]
+    assert np.array_equal(controls.nearest(X, Y, X_new), Y[:, closest])
+    for limit in controls.wilson(80, 60):  # the interval's ends are where the accuracy is 1.96 standard deviations off
+        assert abs(limit / 100 - 0.8) == pytest.approx(1.96 * np.sqrt(limit / 100 * (1 - limit / 100) / 60))
+
+
+def test_controls_measure_what_is_named(small_data, start):
+    data = load_data(small_data)
+    pruned = prun_mask.apply_masks(start, prun_mask.make_masks(start, 60))
+    results = controls.measure(small_data, data, start, pruned, draws=3, steps=2)
+    for name, network in (("network, unpruned", start), ("network, pruned by magnitude", pruned)):
+        assert results[name].tolist() == [list(nn.evaluate(data, network)[1:])]
+    draws = [studies.prune(small_data, (1, start, studies.Pruning(2, draw=i)))[-1, 2:4] for i in (1, 2, 3)]
+    assert np.array_equal(results["network, pruned at random, 3 draws"], draws)
+    assert results['always "no car"'].tolist() == [[50, 50]]
 
 
 # -------------------------------------------------------------------------------------------------------- roundings

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datasets.pictures import load_data, picture_shape
+from datasets.pictures import commoner_label, load_data, picture_shape
 from datasets.user_input import InputError
 
 from .conftest import fail, write_data
@@ -69,6 +69,13 @@ def test_labels_that_are_all_the_same_are_noted(tmp_path, capsys):
     path = write_data(tmp_path / "a.h5", y_train=np.zeros(20))
     assert load_data(path).notes == (f"warning: {path}: every label in y_train is 0",)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_commoner_label_is_that_of_the_training_pictures(small_data):
+    data = load_data(small_data)
+    assert commoner_label(data) == ('always "no car"', 50, 50)
+    more_cars = data._replace(Y_train=np.array([[1, 1, 1, 0]]), Y_test=np.array([[1, 0, 0, 0, 0]]))
+    assert commoner_label(more_cars) == ('always "car"', 75, 20)
 
 
 @pytest.mark.parametrize("name", ["X_train", "X_test"])

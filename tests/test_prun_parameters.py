@@ -9,6 +9,7 @@ import nn_functions as nn
 import prun_parameters
 from datasets.networks import load_parameters, save_parameters
 from datasets.photos import read_picture
+from datasets.pictures import load_data
 
 from .conftest import assert_figure, call, fail, network_that_says_car_above, succeed
 
@@ -42,7 +43,19 @@ def test_both_networks_are_printed_and_drawn(two_networks, pruned, tmp_path):
     assert "Ori parameter" in ori and str(network_that_says_car_above(40)["W1"]) in ori and str(pruned["W1"]) in after
     assert "degree: 0.0 %" in ori and "degree: 25.0 %" in after
     assert "photos: 3/3" in ori and "photos: 2/3" in after
+    assert 'test accuracy: 50.00 % (always "no car": 50.00 %)' in ori
     assert_figure(tmp_path / "prun_predict.png")
+
+
+def test_changed_verdicts_are_counted(two_networks, pruned, small_data):
+    data, photos = load_data(small_data), np.full((1, 6, 8, 3), 80, np.uint8) * np.arange(3).reshape(3, 1, 1, 1)
+    one, brightness = network_that_says_car_above(40), [0, 80, 160]
+    expected = [((255 * X.mean(axis=0) > 40) != (255 * X[36:].sum(axis=0) / 144 > 100)).sum()
+                for X in (data.X_train, data.X_test)] + [sum((b > 40) != (0.75 * b > 100) for b in brightness)]
+    assert prun_parameters.changed_verdicts(one, pruned, data, photos.astype(np.uint8)) == expected
+    train, test, photo = expected
+    assert (f"verdicts changed by pruning: {train} of 20 training pictures, {test} of 8 test pictures, {photo} of 3 "
+            "photos\n") in succeed("prun_parameters.py", *two_networks) and train and photo
 
 
 def test_a_bad_photo_is_listed_and_the_others_judged(two_networks, labelled):
@@ -75,7 +88,8 @@ def test_layer_table_counts_what_a_loop_counts():
         assert (row.name, row.weights, row.flop) == (f"layer {l}", W.size, 2 * W.size)
         assert (row.active, row.weights_kept) == pytest.approx((100 * on / shown, 100 * (W != 0).sum() / W.size))
         assert row.flop_kept == pytest.approx(100 * needed / (2 * W.size * 11))
-    assert total[:4] == ("total", 185, 370, None) and len(rows) == 4
+    assert total[:3] == ("total", 185, 370) and len(rows) == 4
+    assert total.active == pytest.approx(sum(row.active * units for row, units in zip(rows, (5, 4, 3, 1))) / 13)
     assert total.weights_kept == pytest.approx(100 * sum((parameters[f"W{l}"] != 0).sum() for l in range(1, 5)) / 185)
     assert total.flop_kept == pytest.approx(100 * needed_in_all / (370 * 11))
 

@@ -18,7 +18,7 @@ import nn_test
 import prun_mask
 import pruning
 from datasets import networks, npy, pictures
-from figure import claims, sensitivity, weights
+from figure import claims, controls, sensitivity, weights
 
 from .conftest import ROOT, succeed
 
@@ -148,8 +148,22 @@ def test_what_the_quick_studies_print(tmp_path):
     pattern = r"of the (\d+) connections of layer 1 that are left, (\d+) are .* before training"
     left, survivors = re.search(pattern, texts["weights"]).groups()
     assert f"of the {left} that are left in layer 1, {survivors} are among the {left} largest" in prose(STUDIES)
+    spread = re.search(r"was ([\d.]+) before pruning and is ([\d.]+)", texts["weights"])[0]
+    assert f"weights that are left {spread}" in prose(STUDIES)
     changed, start = re.search(r"changed a weight by ([\d.]+) .* median of ([\d.]+)", texts["weights"]).groups()
     assert f"starts at {float(start):.3f} and is changed by {float(changed):.3f}" in prose(STUDIES)
+
+
+def test_what_the_accuracy_is_worth(data, committed, capsys):
+    """The draws aside, which take a minute; but the README has the same of them."""
+    results = controls.measure(ROOT / "datasets" / "carvnocar.h5", data, *committed, draws=1, steps=1)
+    controls.print_table(results, data.Y_test.size)
+    *lines, _ = capsys.readouterr().out.splitlines()
+    assert "\n".join(lines) in STUDIES
+    *_, drawn_train, drawn_test, _ = row_that_begins(STUDIES, "network, pruned at random, 8 draws")
+    for part, drawn in (("training", drawn_train), ("test", drawn_test)):
+        name = f"car network, control: as many weights pruned at random, {part} pictures, median of eight draws (range)"
+        assert row_that_begins(README, name)[2] == drawn
 
 
 @pytest.mark.parametrize("name, words", [

@@ -85,6 +85,25 @@ def test_so_many_seeds_are_the_first_that_learn(tmp_path):
         studies.trained_networks(black, 2, 1)
 
 
+# --------------------------------------------------------------------------------------------- by magnitude, at random
+
+def test_random_pruning_keeps_as_many_connections_of_each_layer_as_pruning_by_magnitude(small_data):
+    start = nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1)
+    by_magnitude, *drawn = [studies.prune(small_data, (3, start, studies.Pruning(4, 20, draw=draw)))
+                            for draw in (None, 1, 1, 2)]
+    for values in drawn:
+        assert np.array_equal(values[:, [0, 4, 5, 6, 7]], by_magnitude[:, [0, 4, 5, 6, 7]])
+    assert np.array_equal(drawn[0], drawn[1]) and by_magnitude[1, 1] != drawn[0][1, 1] != drawn[2][1, 1]
+
+
+def test_random_masks_are_drawn_among_the_connections_that_are_left():
+    W = np.arange(40.0).reshape(5, 8) * (np.arange(40).reshape(5, 8) % 2)
+    magnitude = {"W1": np.abs(W) > 20}
+    times_kept = sum(studies.random_masks({"W1": W}, magnitude, np.random.default_rng(i))["W1"] for i in range(400))
+    assert times_kept.sum() == 400 * magnitude["W1"].sum() and not times_kept[W == 0].any()
+    assert times_kept[W != 0] == pytest.approx(np.full(20, 200), abs=50)  # each of them half of the times
+
+
 # -------------------------------------------------------------------------------------------------- runs side by side
 
 def threads_and_square(number):
