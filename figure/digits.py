@@ -34,16 +34,15 @@ class Stage(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What the run of a seed gives."""
+    """What a job of `figure.lenet` gives."""
 
-    iterative: list  # of `Point`, the first of the unpruned network
-    one_shot: list  # of `Point`
-    parameters: list  # of the networks of `iterative`
+    points: list  # of `Point`, a network each
+    parameters: list  # of these networks, where they are asked for
 
 
-def new_parameters(seed):
+def new_parameters(seed, sizes=SIZES):
     """A network before training, in float32."""
-    return {name: value.astype(np.float32) for name, value in nn.initialize_parameters(SIZES, seed, "he").items()}
+    return {name: value.astype(np.float32) for name, value in nn.initialize_parameters(sizes, seed, "he").items()}
 
 
 def measure(data, parameters):
