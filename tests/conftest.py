@@ -112,11 +112,9 @@ class Finished(NamedTuple):
     stderr: str
 
 
-def call(script, *arguments, cwd=ROOT, **settings):
+def call(script, *arguments, cwd=ROOT):
     """Run a script's main in this process, as a user would run the script: "pruning.py", or "figure.far" for `python
     -m`.
-
-    settings : what the main function takes besides the command line
     """
     module = importlib.import_module(script.removesuffix(".py"))
     out, err, before = io.StringIO(), io.StringIO(), os.getcwd()
@@ -124,7 +122,7 @@ def call(script, *arguments, cwd=ROOT, **settings):
     try:
         with (mock.patch.object(sys, "argv", [module.__file__, *map(str, arguments)]), contextlib.redirect_stdout(out),
               contextlib.redirect_stderr(err)):
-            status = module.main(list(map(str, arguments)), **settings)
+            status = module.main(list(map(str, arguments)))
     except SystemExit as exit:
         status = exit.code
     finally:
