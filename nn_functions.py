@@ -109,21 +109,24 @@ def as_floating(X, dtype=float):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # see `sigmoid`; and `evaluate` finds NaN
-def activations(X, parameters):
-    """What each layer computes: A_1, ..., A_L, a list of arrays of shape (n_l, m)."""
+def activations(X, parameters, layers_of=None):
+    """What each layer computes: A_1, ..., A_L, a list of arrays of shape (n_l, m).
+
+    layers_of : the function that makes layers of the parameters; None for `dense_layers`
+    """
     if X.dtype == np.uint8:  # a part at a time, for as floating-point numbers they take up to eight times the memory
-        parts = [activations(as_floating(X[:, i:i + 1000], parameters["W1"].dtype), parameters)
+        parts = [activations(as_floating(X[:, i:i + 1000], parameters["W1"].dtype), parameters, layers_of)
                  for i in range(0, X.shape[1], 1000)]
         return [np.hstack(layer) for layer in zip(*parts)]
     A = [X]
-    for layer in dense_layers(parameters):
+    for layer in (layers_of or dense_layers)(parameters):
         A.append(layer.forward(A[-1]))
     return A[1:]
 
 
-def predict(X, parameters):
-    """The probability of a car, or of K classes, for each picture, an array of shape (n_L, m)."""
-    return activations(X, parameters)[-1]
+def predict(X, parameters, layers_of=None):
+    """The probability of a car, or of K classes, for each picture, an array of shape (n_L, m); see `activations`."""
+    return activations(X, parameters, layers_of)[-1]
 
 
 def accuracy(AL, Y):
@@ -355,7 +358,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     with_dropout = [layers[0]]
     for rate, layer in zip(rates, layers[1:]):
         with_dropout += [Dropout(rate, random), layer] if rate else [layer]
-    batches = _batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
+    batches = batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
     costs = descend(with_dropout, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
     trained = {name: value.copy() for name, value in parameters.items()}
     for name, value in _trained_parameters(layers).items():
@@ -368,7 +371,7 @@ def half_cosine(learning_rate, iterations):
     return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
 
 
-def _batches(X, Y, batch, dtype, random):
+def batches(X, Y, batch, dtype, random):
     """The pictures and labels of each iteration, without end: every epoch in a new order."""
     pictures, labels = np.ascontiguousarray(X.T), np.ascontiguousarray(Y.T, dtype)  # one a row, to draw them
     while True:
@@ -385,6 +388,11 @@ def _checked(X, Y, parameters, masks, learning_rate, l2):
         raise ValueError(f"X has shape {X.shape}, not ({sizes[0]}, m): a picture is a column")
     if Y.shape != (sizes[-1], X.shape[1]):
         raise ValueError(f"Y has shape {Y.shape}, not {(sizes[-1], X.shape[1])}: a picture's labels are a column")
+    return checked_masks(parameters, masks, learning_rate, l2)
+
+
+def checked_masks(parameters, masks, learning_rate, l2):
+    """The masks, a dict, after a look at them and at the penalty. Raises ValueError."""
     if learning_rate * l2 >= 1:
         raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {learning_rate:g}: "
                          "an update would change the sign of the weights")

@@ -91,13 +91,17 @@ def without_dead_neurons(masks):
     A hidden unit without outputs does nothing, so its inputs can go. One without inputs is constant, and what it adds
     to the next layer's units their biases can learn, so its outputs can go.
 
-    masks : a dict {"W1": mask, ...} for every layer, the last one, too
+    masks : a dict {"W1": mask, ...} for every layer, the last one, too. A unit may have several columns of the next
+        layer's mask, side by side, as the filter of a convolution has
     """
     masks = {name: mask.copy() for name, mask in masks.items()}
-    for l in range(1, len(masks)):
-        masks[f"W{l + 1}"][:, ~masks[f"W{l}"].any(axis=1)] = False
-    for l in range(len(masks), 1, -1):
-        masks[f"W{l - 1}"][~masks[f"W{l}"].any(axis=0)] = False
+    # Views of the masks from W2 on, of shape (n_l, n_{l-1}, columns of a unit).
+    outputs = [masks[f"W{l + 1}"].reshape(len(masks[f"W{l + 1}"]), len(masks[f"W{l}"]), -1)
+               for l in range(1, len(masks))]
+    for l, of_units in enumerate(outputs, start=1):
+        of_units[:, ~masks[f"W{l}"].any(axis=1)] = False
+    for l, of_units in reversed([*enumerate(outputs, start=1)]):
+        masks[f"W{l}"][~of_units.any(axis=(0, 2))] = False
     return masks
 
 

@@ -1,0 +1,225 @@
+"""Convolution and pooling by hand, as layers for the loop of `nn_functions.py`, and LeNet-5 made of them.
+
+Pictures come last, as they do there: A has the shape (channels, height, width, m).
+"""
+
+import numpy as np
+
+import nn_functions as nn
+
+PART = 32  # pictures at a time: then all that the layers compute of them stays in the processor's cache
+
+# LeNet-5 as Caffe has it, which the paper pruned: two convolutions with pooling, and two dense layers.
+PICTURE = (1, 28, 28)
+KERNEL = 5
+SIZES = {"W1": (20, 25), "W2": (50, 500), "W3": (500, 800), "W4": (10, 500)}
+WEIGHTS = sum(rows * columns for rows, columns in SIZES.values())
+
+
+# -------------------------------------------------------------------------------------------------- the layers
+
+class Convolution(nn.Dense):
+    """A dense layer's W and b, applied to every patch of K x K pixels, without padding or ReLU: Z = W patches + b.
+
+    W, b, mask, settings : as in `nn.Dense`; W has the shape (filters, channels K K), b (filters, 1). A column of W
+        belongs to a channel, a row and a column of the patch, in this order
+    shape : of the input but for the pictures, (channels, height, width)
+    columns : None, or the indices of the columns that W has here; in the others there are no connections
+    """
+
+    def __init__(self, W, b, mask=None, *, shape, columns=None, **settings):
+        super().__init__(W, b, mask, g=None, **settings)
+        columns = np.arange(shape[0] * KERNEL**2) if columns is None else columns
+        self.shape, self.dW, self.db = shape, 0, 0
+        _, height, width = self.output_shape = len(W), shape[1] - KERNEL + 1, shape[2] - KERNEL + 1
+        # For each column of W: its pixel in each of the patches.
+        pixels = np.arange(np.prod(shape)).reshape(shape)
+        patches = np.lib.stride_tricks.sliding_window_view(pixels, (KERNEL, KERNEL), axis=(1, 2))
+        self.places = patches.transpose(0, 3, 4, 1, 2).reshape(-1, height * width)[columns]
+        # For each place in a patch: the columns of W, and the pixels that they meet, in all patches together.
+        self.slices = []
+        for k in range(KERNEL**2):
+            here = np.flatnonzero(columns % KERNEL**2 == k)
+            channels = columns[here] // KERNEL**2
+            if len(columns) == shape[0] * KERNEL**2:  # slices, where they will do, are faster
+                here, channels = slice(k, None, KERNEL**2), slice(None)
+            row, column = divmod(k, KERNEL)
+            self.slices.append((here, (channels, slice(row, row + height), slice(column, column + width))))
+
+    def forward(self, A):
+        """Z, of shape (filters, height - K + 1, width - K + 1, m)."""
+        m = A.shape[-1]
+        patches = A.reshape(-1, m).take(self.places, axis=0, mode="clip").reshape(len(self.places), -1)
+        Z = self.W @ patches
+        Z += self.b
+        self.state = patches
+        return Z.reshape(*self.output_shape, m)
+
+    def backward(self, dZ):
+        """Adds to dW and db, until `update`: the pictures of an iteration come in parts. Returns dA, of A's shape."""
+        m = dZ.shape[-1]
+        dZ = dZ.reshape(len(dZ), -1)
+        self.dW, self.db = self.dW + dZ @ self.state.T, self.db + dZ.sum(axis=1, keepdims=True)
+        if self.is_first:
+            return None
+        dpatches = (self.W.T @ dZ).reshape(-1, *self.output_shape[1:], m)
+        dA = np.zeros((*self.shape, m), dZ.dtype)
+        for here, pixels in self.slices:
+            dA[pixels] += dpatches[here]
+        return dA
+
+    def update(self, rate):
+        """As in `nn.Dense`; then the sums begin anew."""
+        super().update(rate)
+        self.dW, self.db = 0, 0
+
+
+class MaxPool(nn.Layer):
+    """The largest of each 2 x 2 values. The gradient goes to that one, and of equal ones to the first."""
+
+    def forward(self, Z):
+        """A, of shape (channels, height / 2, width / 2, m); Z : of shape (channels, height, width, m)."""
+        upper_left, upper_right, lower_left, lower_right = self.corners(Z)
+        A = np.maximum(np.maximum(upper_left, upper_right), np.maximum(lower_left, lower_right))
+        self.state = Z, A
+        return A
+
+    def backward(self, dA):
+        """dZ, of Z's shape."""
+        Z, A = self.state
+        dZ, found = np.empty_like(Z), np.zeros(A.shape, bool)
+        for z, dz in zip(self.corners(Z), self.corners(dZ)):
+            is_largest = (z == A) & ~found
+            found |= is_largest
+            np.multiply(dA, is_largest, out=dz)
+        return dZ
+
+    @staticmethod
+    def corners(Z):
+        """Views of the first, second, third and fourth value of each square."""
+        return [Z[:, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+
+
+class InParts(nn.Layer):
+    """Convolutions and poolings, all of them for PART pictures and then for the next ones.
+
+    layers : each keeps in `state` what `backward` needs of the last `forward`
+    shape : of the input but for the pictures. The input and the output are matrices, (n, m)
+    features : which rows of the output are used, an index
+    is_trained : whether to keep the states of all parts for `backward`
+    """
+
+    def __init__(self, layers, shape, features=slice(None), is_trained=False):
+        self.layers, self.shape, self.features, self.is_trained = layers, shape, features, is_trained
+
+    def forward(self, X):
+        """A, of shape (features, m)."""
+        self.states, outputs = [], []
+        for part in self.parts(X):
+            A = np.ascontiguousarray(part).reshape(*self.shape, -1)
+            for layer in self.layers:
+                A = layer.forward(A)
+            outputs.append(A.reshape(-1, A.shape[-1]))
+            if self.is_trained:
+                self.states.append([layer.state for layer in self.layers])
+        self.output_shape = A.shape[:-1]
+        return np.hstack(outputs)[self.features]
+
+    def backward(self, dA):
+        """The layers add up their gradients. There is none for the pictures."""
+        all_features = np.zeros((np.prod(self.output_shape), dA.shape[1]), dA.dtype)
+        all_features[self.features] = dA
+        for states, part in zip(self.states, self.parts(all_features)):
+            part = np.ascontiguousarray(part).reshape(*self.output_shape, -1)
+            for layer, layer.state in zip(self.layers[::-1], states[::-1]):
+                part = layer.backward(part)
+
+    @staticmethod
+    def parts(A):
+        """The columns of A, PART at a time."""
+        return [A[:, first:first + PART] for first in range(0, A.shape[1], PART)]
+
+    def update(self, rate):
+        """Each layer takes its step."""
+        for layer in self.layers:
+            layer.update(rate)
+
+    def penalty(self):
+        """The sum of those of the layers."""
+        return sum(layer.penalty() for layer in self.layers)
+
+
+# ----------------------------------------------------------------------------------------------------- LeNet-5
+
+def new_parameters(seed):
+    """LeNet-5 before training, in float32: W = sqrt(2 / columns) randn, b = 0 (He et al., arXiv 1502.01852)."""
+    random, parameters = np.random.RandomState(seed), {}
+    for name, (rows, columns) in SIZES.items():
+        parameters[name] = (random.randn(rows, columns) * np.sqrt(2 / columns)).astype(np.float32)
+        parameters[f"b{name[1:]}"] = np.zeros((rows, 1), np.float32)
+    return parameters
+
+
+def connected(masks):
+    """The part of LeNet-5 that has connections, as an index for each W and b; see `nn_functions.minibatch_descent`.
+
+    masks : a dict {"W1": mask, ...} of all layers
+    Returns the indices, a dict; and which patch pixels the convolutions take and which features the dense layers, three
+    arrays of indices, counted without the filters that are left out.
+    """
+    units, inputs = [np.ones(PICTURE[0], bool)], []
+    for l in range(1, len(masks) + 1):
+        mask, following = masks[f"W{l}"], masks.get(f"W{l + 1}")
+        columns = mask.any(axis=0).reshape(len(units[-1]), -1)  # those of each unit of the layer before
+        inputs.append((columns.ravel(), np.flatnonzero(columns[units[-1]])))
+        units.append(np.ones(len(mask), bool) if following is None else
+                     mask.any(axis=1) | following.any(axis=0).reshape(len(mask), -1).any(axis=1))
+    blocks = {}
+    for l, (rows, (columns, _)) in enumerate(zip(units[1:], inputs), start=1):
+        blocks[f"W{l}"], blocks[f"b{l}"] = np.ix_(rows, units[l - 1] if l == len(masks) else columns), rows
+    return blocks, [taken for _, taken in inputs[:3]]
+
+
+def layers_of(parameters, masks=None, dropout=(0, 0), random=None, **settings):
+    """The part of LeNet-5 that has connections, as a list of layers, for `nn_functions.activations` and `descend`.
+
+    masks : None for those of the weights that are not 0
+    dropout : at the inputs of the two dense layers; random : what it is drawn with; None: the network is not trained
+    settings : of the layers that learn, see `nn_functions.Dense`
+    """
+    return _network(parameters, masks, dropout, random, **settings)[0]
+
+
+def _network(parameters, masks, dropout, random, **settings):
+    """The layers, the parameters that they change, and where these belong."""
+    masks = {name: parameters[name] != 0 for name in SIZES} if masks is None else masks
+    blocks, (pixels, patches, features) = connected(masks)
+    part = {name: parameters[name][block] for name, block in blocks.items()}
+    learned = [(part[f"W{l}"], part[f"b{l}"], masks[f"W{l}"][blocks[f"W{l}"]]) for l in (1, 2, 3, 4)]
+    pooled = len(part["W1"]), *((size - KERNEL + 1) // 2 for size in PICTURE[1:])
+    front = [Convolution(*learned[0], shape=PICTURE, columns=pixels, is_first=True, **settings), MaxPool(),
+             Convolution(*learned[1], shape=pooled, columns=patches, **settings), MaxPool()]
+    layers = [InParts(front, PICTURE, features, random is not None)]
+    for rate, values, g in zip(dropout, learned[2:], (nn.relu, nn.output)):
+        layers += [nn.Dropout(rate, random)] * (rate > 0) + [nn.Dense(*values, g=g, **settings)]
+    return layers, part, blocks
+
+
+@np.errstate(all="ignore")  # numbers that go bad are found
+def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l2=0,
+                      dropout=(0, 0), seed=1, progress=None):
+    """`nn_functions.minibatch_descent` for LeNet-5, with the same arguments and results.
+
+    dropout : at the inputs of the two dense layers, before `masks` reduce it, see `nn_functions.dropout_rates`
+    """
+    masks = nn.checked_masks(parameters, masks, np.max(learning_rate), l2)
+    random = np.random.default_rng(seed)
+    rates = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
+    every = {name: masks.get(name, np.ones(shape, bool)) for name, shape in SIZES.items()}
+    layers, part, blocks = _network(parameters, every, rates, random, momentum=momentum, l2=l2)
+    batches = nn.batches(X, Y, batch, parameters["W1"].dtype, random)
+    costs = nn.descend(layers, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
+    trained = {name: value.copy() for name, value in parameters.items()}
+    for name, value in part.items():
+        trained[name][blocks[name]] = value
+    return trained, costs
