@@ -35,11 +35,30 @@ class LayerRow(NamedTuple):
     flop_kept: float  # in percent: those of a weight that is not 0 at an activation that is not 0
 
 
-def layer_table(parameters, X):
-    """The paper's table of a network (Tables 2 to 5): a `LayerRow` for each layer, and one for the total.
+def table_rows(parameters, inputs, active, positions=None):
+    """The rows of `layer_table`.
 
     The FLOP that are kept are finer than the paper's, which multiplies the share of weights kept by the previous
     layer's share of activations not 0: here each connection that is left counts by its own input's share.
+
+    inputs : for each layer, the share of pictures for which what each column of W meets is not 0
+    active : for each layer, that of its units
+    positions : how often each layer's W is applied to a picture: 1, or for a convolution its patches; None: 1 for all
+    """
+    rows, kept_in_all, flop_kept = [], 0, 0
+    for l, (shares, units, times) in enumerate(zip(inputs, active, positions or [1] * len(active)), start=1):
+        kept = parameters[f"W{l}"] != 0
+        needed = (kept * shares).sum()
+        rows.append(LayerRow(f"layer {l}", kept.size, 2 * times * kept.size, 100 * units.mean(), 100 * kept.mean(),
+                             100 * needed / kept.size))
+        kept_in_all, flop_kept = kept_in_all + kept.sum(), flop_kept + 2 * times * needed
+    weights, flop = sum(row.weights for row in rows), sum(row.flop for row in rows)
+    return [*rows, LayerRow("total", weights, flop, 100 * np.concatenate(active).mean(), 100 * kept_in_all / weights,
+                            100 * flop_kept / flop)]
+
+
+def layer_table(parameters, X):
+    """The paper's table of a network (Tables 2 to 5): a `LayerRow` for each layer, and one for the total.
 
     X : pictures of shape (n_x, m), on which activations are counted. The pixels count as never 0, as in the paper; so
     does the output.
@@ -47,16 +66,7 @@ def layer_table(parameters, X):
     *hidden, AL = nn.activations(X, parameters)
     # of the pixels and of each layer's units, the share of pictures for which they are not 0
     active = [np.ones(len(X)), *((A != 0).mean(axis=1) for A in hidden), np.ones(len(AL))]
-    rows, kept_in_all, needed_in_all = [], 0, 0
-    for l in range(1, nn.number_of_layers(parameters) + 1):
-        kept = parameters[f"W{l}"] != 0
-        needed = (kept * active[l - 1]).sum()
-        rows.append(LayerRow(f"layer {l}", kept.size, 2 * kept.size, 100 * active[l].mean(), 100 * kept.mean(),
-                             100 * needed / kept.size))
-        kept_in_all, needed_in_all = kept_in_all + kept.sum(), needed_in_all + needed
-    total = sum(row.weights for row in rows)
-    return [*rows, LayerRow("total", total, 2 * total, 100 * np.concatenate(active[1:]).mean(),
-                            100 * kept_in_all / total, 100 * needed_in_all / total)]
+    return table_rows(parameters, active[:-1], active[1:])
 
 
 def print_layer_table(rows):

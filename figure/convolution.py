@@ -201,7 +201,8 @@ def _network(parameters, masks, dropout, random, **settings):
              Convolution(*learned[1], shape=pooled, columns=patches, **settings), MaxPool()]
     layers = [InParts(front, PICTURE, features, random is not None)]
     for rate, values, g in zip(dropout, learned[2:], (nn.relu, nn.output)):
-        layers += [nn.Dropout(rate, random)] * (rate > 0) + [nn.Dense(*values, g=g, **settings)]
+        layers += [nn.Dropout(rate, random)] if rate else []
+        layers.append(nn.Dense(*values, g=g, **settings))
     return layers, part, blocks
 
 

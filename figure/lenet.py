@@ -23,11 +23,11 @@ import joblib
 import numpy as np
 
 import nn_functions as nn
-import prun_mask
 import prun_parameters
 import pruning
-from datasets import files, mnist, networks, user_input
+from datasets import mnist, networks, user_input
 from figure import digits, drawing, studies
+from figure.digits import epochs_until, step_of
 
 DROPOUT = (0.25, 0.1)  # in the two hidden layers of the unpruned network
 LAYER_FACTORS = (0.8, 2.4, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
@@ -60,18 +60,12 @@ LATER = {"soft weight-sharing": (2017, 23, 1.94), "dynamic network surgery": (20
 
 def keep_share(parameters, share):
     """The masks that keep a share of the connections, by LAYER_FACTORS, and no dead neurons; strongest first."""
-    masks = {}
-    for l, factor in enumerate(LAYER_FACTORS, start=1):
-        W = parameters[f"W{l}"]
-        masks[f"W{l}"] = prun_mask.keep_largest(W, max(1, round(min(1, factor * share) * W.size)))
-    return prun_mask.without_dead_neurons(masks)
+    return digits.keep_share(parameters, share, LAYER_FACTORS)
 
 
 def settings_of(stage, m, seed=1):
     """The arguments of `nn_functions.minibatch_descent` in a stage, but for the data; m : the number of pictures."""
-    iterations = stage.epochs * -(-m // stage.batch)
-    return {"learning_rate": nn.half_cosine(stage.learning_rate, iterations), "iterations": iterations, "seed": seed,
-            "batch": stage.batch, "l2": stage.l2, "momentum": digits.MOMENTUM, "dropout": DROPOUT}
+    return digits.settings_of(stage, m, seed, DROPOUT)
 
 
 def train(data, stage, seed, sizes=digits.SIZES, **more):
@@ -92,17 +86,6 @@ def prune_in_steps(data, parameters, stages, seed):
                                           **settings_of(stage, data.X_train.shape[1], seed))
         found += [step.parameters for step in itertools.islice(steps, len(stage.shares))]
     return found
-
-
-def step_of(share, retraining):
-    """The index of the network that keeps a share, in the iterative line."""
-    return 1 + [at for stage in retraining for at in stage.shares].index(share)
-
-
-def epochs_until(share, training, retraining):
-    """How many epochs the iterative network has been trained when it is retrained at a share."""
-    epochs_of = [(at, stage.epochs) for stage in retraining for at in stage.shares]
-    return training.epochs + sum(epochs for _, epochs in epochs_of[:step_of(share, retraining)])
 
 
 def run(folder, held_out, training, retraining, controls, job):
@@ -132,50 +115,6 @@ def run(folder, held_out, training, retraining, controls, job):
 
 # --------------------------------------------------------------------------------------------------------- results
 
-def print_points(line, points_of_seeds, what):
-    """Print a row for each step: median ratio, connections left, and the errors' median and range."""
-    print(f"\n| {LINES[line][1]} ({len(points_of_seeds)} seeds): ratio | connections left | {what}, median (range) |")
-    print("| ---: | ---: | ---: |")
-    for points in zip(*points_of_seeds):
-        left = np.median([sum(point.left) for point in points])
-        print(f"| {np.median([digits.ratio(point) for point in points]):.1f} | {left:.0f} | "
-              f"{studies.median_and_range([point.error for point in points])} |")
-
-
-def at_control(points, line, share, retraining):
-    """The points of a line at the size of a control, a dict from seed to `digits.Point`."""
-    step = step_of(share, retraining) if line in ("iterative", "low rate") else 0
-    return {job[1]: found[step] for job, found in points.items() if job[0] == line and job[2] in (None, share)}
-
-
-def print_controls(points, controls, training, retraining, what):
-    """Print the table of the sizes with controls; points : a dict from job to a list of `digits.Point`."""
-    seeds = {line: len(at_control(points, line, next(iter(controls)), retraining)) for line in LINES}
-    print(f"\n| {what}, median (range) | epochs | "
-          + " | ".join(f"{text} ({seeds[line]} seeds)" for line, (_, text) in LINES.items()) + " |")
-    print("| --- | ---: |" + " ---: |" * len(LINES))
-    differences = []
-    for share in controls:
-        at = {line: at_control(points, line, share, retraining) for line in LINES}
-        times = np.median([digits.ratio(point) for point in at["iterative"].values()])
-        cells = [studies.median_and_range([point.error for point in found.values()]) for found in at.values()]
-        print(f"| {times:.1f} times | {epochs_until(share, training, retraining)} | " + " | ".join(cells) + " |")
-        less = [f"{at['iterative'][seed].error - point.error:+.2f}" for seed, point in at["as long"].items()]
-        differences.append(f"{times:.1f} times: {', '.join(less)}")
-    print("\nerror of the pruned network less that of the unpruned one trained as long, seed by seed, in points:\n"
-          + "; ".join(differences))
-
-
-def print_results(points, controls, training, retraining, what):
-    """Print the tables; points : a dict from job to a list of `digits.Point`; what : whose error it is."""
-    for line in ("iterative", "low rate"):
-        print_points(line, [found for job, found in points.items() if job[0] == line], what)
-    print_controls(points, controls, training, retraining, what)
-    print("\n| reported by others | year | ratio | error |\n| --- | ---: | ---: | ---: |")
-    for name, row in {**{name: (2015, *point) for name, point in PAPER.items()}, **LATER}.items():
-        print("| {} | {} | {} | {:.2f} % |".format(name, *row))
-
-
 def print_layers(seed, iterative, parameters, exported, X):
     """Print the tables by layer of a seed's network: the one nearest to 12 times, and the one that is exported.
 
@@ -186,39 +125,6 @@ def print_layers(seed, iterative, parameters, exported, X):
         print(f"\nseed {seed}, {digits.ratio(iterative[at]):.1f} times:")
         prun_parameters.print_layer_table(prun_parameters.layer_table(parameters[at], X))
     print(f"\n{PAPER_LAYERS}")
-
-
-def draw(points, controls, retraining, what, path, show=False):
-    """Draw the error against the ratio; for the arguments see `print_results`."""
-    plt = drawing.pyplot(show)
-    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
-    for line, (style, label) in LINES.items():
-        runs = [[(digits.ratio(point), point.error) for point in found] for job, found in points.items()
-                if job[0] == line]
-        if line in ("iterative", "low rate"):
-            for curve in runs:
-                axes.plot(*zip(*curve), style[:2] + style[3:], linewidth=0.6, alpha=0.5)
-            number, curve = len(runs), np.median(runs, axis=0)
-        else:
-            at = [at_control(points, line, share, retraining).values() for share in controls]
-            places = [np.median([digits.ratio(point) for point in at_control(points, "iterative", share, retraining)
-                                .values()]) for share in controls]
-            for place, found in zip(places, at):
-                axes.plot([place] * len(found), [point.error for point in found], style[:3], markersize=3, alpha=0.5)
-            number, curve = len(at[0]), [(place, np.median([point.error for point in found]))
-                                         for place, found in zip(places, at)]
-        axes.plot(*zip(*curve), style, linewidth=2, markersize=5, label=f"{label}: median of {number}")
-    axes.plot(*zip(*PAPER.values()), "*", color="C3", markersize=12, label="the paper (2015): unpruned, and 12 times")
-    for (name, (year, times, error)), marker in zip(LATER.items(), "sD^"):
-        axes.plot(times, error, marker, color="0.35", markersize=7, label=f"{name} ({year})")
-    axes.set(xscale="log", xlabel="ratio: connections of the unpruned network / connections left",
-             ylabel=f"{what} (%)", ylim=(1, 4), title="LeNet-300-100 on MNIST; thin lines and small marks: each seed")
-    ticks = [1, 2, 4, 8, 12, 20, 40, 80, 150, 300]
-    axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
-    drawing.save_figure(figure, path, show)
 
 
 def draw_pattern(parameters, X, path, show=False):
@@ -247,7 +153,7 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
           exported_share=EXPORTED_SHARE, held_out=0, cache=None, cluster=None, show=False):
     """Train, prune and retrain with each seed, and the controls; print the tables, export a network, draw.
 
-    folder : of the digits; figures : the folder for the figures; export : the file that the network is written to
+    folder : of the digits; figures : the folder for the figures; export : the file that a network is written to, or None
     training, retraining : a `digits.Stage`, and several; controls : None for CONTROLS
     exported_share : of the step whose network is exported, the first seed's
     held_out : see `mnist.load_mnist`; cache : None, or the folder that keeps the result of each job
@@ -260,30 +166,25 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
                                              for share in controls)]
     do = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), held_out, training,
                            retraining, controls)
-    results = dict(zip(jobs, studies.in_parallel(do, jobs, "networks", cluster)))
+    found = dict(zip(jobs, studies.in_parallel(do, jobs, "networks", cluster)))
 
-    what = f"error on {held_out} held-out digits" if held_out else "error on the test digits"
-    points = {job: result.points for job, result in results.items()}
-    print_results(points, controls, training, retraining, what)
-    first, at = results["iterative", seeds[0], None], step_of(exported_share, retraining)
+    results = digits.Results({job: result.points for job, result in found.items()}, LINES, tuple(controls), training,
+                             retraining, digits.WEIGHTS, digits.describe_error(held_out))
+    digits.print_results(results, PAPER, LATER)
+    first, at = found["iterative", seeds[0], None], step_of(exported_share, retraining)
     print_layers(seeds[0], first.points, first.parameters, at, data.X_test)
-    networks.export_parameters(export, first.parameters[at])
-    exported = networks.load_parameters(export, digits.SIZES[0], digits.SIZES[-1])
-    bits, overhead = networks.index_storage(exported)
-    print(f"\nnetwork exported: {export}, {os.path.getsize(export)} bytes, error "
-          f"{digits.measure(data, exported).error:.2f} %; bits of an index, layer by layer: "
-          f"{', '.join(map(str, bits))}; overhead {overhead:.1f} %")
-    draw(points, controls, retraining, what, f"{figures}/lenet.png", show)
+    if export:
+        networks.export_parameters(export, first.parameters[at])
+        exported = networks.load_parameters(export, digits.SIZES[0], digits.SIZES[-1])
+        digits.print_export(export, exported, digits.measure(data, exported))
+    digits.draw(results, PAPER, LATER, "LeNet-300-100", (1, 4), (1, 2, 4, 8, 12, 20, 40, 80, 150, 300),
+                f"{figures}/lenet.png", show)
     draw_pattern(first.parameters[at], data.X_train, f"{figures}/lenet_pattern.png", show)
 
 
 @user_input.exit_status
 def main(argv=()):
-    parser = digits.make_parser(__doc__.splitlines()[0])
-    parser.add_path("--export", EXPORT, "FILE.npz", "the first seed's network at the size chosen on held-out digits")
-    options = parser.parse_args(argv)
-    files.check_folder(options.figures)
-    files.check_file(options.export)
+    options = digits.parse_options(argv, __doc__.splitlines()[0], EXPORT)
     study(options.data, options.figures, options.export, range(1, options.seeds + 1), held_out=options.held_out,
           cache=options.cache, cluster=options.cluster, show=options.show)
     return 0

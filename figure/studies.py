@@ -96,7 +96,9 @@ def _train(data_file, iterations, init, layers, seed):
 
 
 def median_and_range(values, form="{:.2f}", unit=" %"):
-    """For a table: the median of some values, and the lowest and highest."""
+    """For a table: the median of some values, and the lowest and highest; of a single one, the value."""
+    if len(values) == 1:
+        return form.format(values[0]) + unit
     median, low, high = (form.format(value) for value in (np.median(values), np.min(values), np.max(values)))
     return f"{median}{unit} ({low} to {high})"
 

@@ -1,0 +1,236 @@
+"""LeNet-5 on MNIST, the second row of the paper's Table 1: convolutions pruned; how far the method gets.
+
+The network is trained, pruned in steps and retrained after each (sections 3 and 3.4), with L2 and dropout (sections 3.1
+and 3.2). At three sizes there are controls, which are trained for as many epochs as the pruned network has been: the
+unpruned network; the trained network pruned at once (one-shot). And the same run, retrained at a tenth of the rate of
+training, as the paper does. Prunes each layer alone as well, as in the paper's Fig. 6. Draws the error against the
+ratio, figure/lenet5.png, and the filters of the first layer, figure/lenet5_filters.png; writes the first seed's network
+at a size that was chosen on held-out digits to datasets/lenet5.npz. Needs the digits (`python -m
+datasets.fetch_mnist`).
+
+All settings were chosen on the last 10,000 training digits, held out (--held-out 10000). The test digits were looked
+at in the end only.
+
+Time on 2 cores: about six hours; with --cache it goes on after the last step that was done.
+"""
+
+import functools
+import os
+import sys
+
+import joblib
+import numpy as np
+
+import nn_functions as nn
+import prun_mask
+import prun_parameters
+import pruning
+from datasets import mnist, networks, user_input
+from figure import convolution, digits, drawing, studies
+
+DROPOUT = (0.3, 0.5)  # at the inputs of the two dense layers of the unpruned network
+LAYER_FACTORS = (150, 14, 1, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
+EXPORT = "datasets/lenet5.npz"
+
+TRAINING = digits.Stage((), 16, 0.04, 128, 1e-4)
+RETRAINING = (digits.Stage((0.0405,), 12, 0.04, 128, 1e-4),
+              digits.Stage((0.0191, 0.0099, 0.00604, 0.00449, 0.00349, 0.00275, 0.0022, 0.00181, 0.00156),
+                           12, 0.04, 64, 1e-4))
+LOW_RATE = 0.1  # times that of training: the paper's rate of retraining for LeNet (section 4.1)
+EXPORTED_SHARE = 0.00449  # the furthest step of seed 1 that loses no more than 0.1 points, on held-out digits
+
+CONTROLS = (0.0405, 0.00449, 0.0022)  # the sizes with controls, a step's share: about 12, 100 and 200 times
+CONTROL_SEEDS = 3  # the first ones, at most
+LINES = {"iterative": ("C0o-", "pruned step by step, high rate at each retraining"),
+         "low rate": ("C2v-", "the same at a tenth of the rate, as the paper retrains"),
+         "one-shot": ("C1s--", "pruned at once, retrained as long"),
+         "as long": ("C4D:", "unpruned, trained as long")}
+SENSITIVITY_SHARES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of its connections that a layer keeps that is pruned alone
+SENSITIVE_AT = 0.2  # where the first layer is compared with the others
+
+PAPER = {"the paper, unpruned": (1, 0.80), "the paper, pruned": (12, 0.77)}  # ratio, and error in percent: Table 1
+PAPER_LAYERS = ("the paper (Table 3) keeps 66, 12, 8, 19 % of the layers' weights, 8 % in all, and needs 66, 10, 6, 10 % "
+                "of FLOP, 16 % in all;\nof its activations 82, 72, 55, 100 % are not 0, 77 % in all")
+# As collected by the authors of the third, arXiv 1701.05369: year, ratio, error in percent. And arXiv 1810.07378.
+LATER = {"dynamic network surgery": (2016, 111, 0.91), "soft weight-sharing": (2017, 200, 0.97),
+         "sparse variational dropout": (2017, 280, 0.75)}
+WITHOUT_NUMBER = {"progressive ADMM": (2018, 246, '"almost zero" loss of accuracy, no number')}
+
+
+def steps_of(line, share, training, retraining):
+    """What is done to a network of a line, a tuple of stages with one share or none; share : of a control's size."""
+    steps = [stage._replace(shares=(at,)) for stage in retraining for at in stage.shares]
+    if line == "low rate":
+        steps = [step._replace(learning_rate=LOW_RATE * training.learning_rate) for step in steps]
+    if line in digits.STEP_BY_STEP:
+        return training, *steps
+    epochs = digits.epochs_until(share, training, retraining)
+    if line == "as long":
+        return (training._replace(epochs=epochs),)
+    return training, steps[digits.step_of(share, retraining) - 1]._replace(epochs=epochs - training.epochs)
+
+
+def take_step(data, before, folder, held_out, factors, dropout, steps, seed):
+    """Train, or prune and retrain, as the last of some steps says. Returns the parameters.
+
+    data, before : the digits, and the parameters after the steps before. They follow from the other arguments, by which
+        the cache knows the result
+    """
+    *_, stage = steps
+    settings = digits.settings_of(stage, data.X_train.shape[1], seed, dropout)
+    if before is None:
+        return convolution.minibatch_descent(data.X_train, data.Y_train, convolution.new_parameters(seed),
+                                             **settings)[0]
+
+    def masks_of(_, parameters):
+        return digits.keep_share(parameters, stage.shares[0], factors)
+
+    return next(pruning.prune_iteratively(data, before, masks_of, descent=convolution.minibatch_descent,
+                                          **settings)).parameters
+
+
+def run(cache, folder, held_out, factors, dropout, training, retraining, job):
+    """Do one job, in float32: a line and a seed, and for a control the share of its size. Each step is kept in the cache.
+
+    Returns a `digits.Run`: of all steps, or for a control of the last one.
+    """
+    line, seed, share = job
+    data = mnist.load_mnist(folder, held_out)
+    step = joblib.Memory(cache, verbose=0).cache(take_step, ignore=["data", "before"])
+    steps, found, before = steps_of(line, share, training, retraining), [], None
+    for number in range(1, len(steps) + 1):
+        before = step(data, before, folder, held_out, factors, dropout, steps[:number], seed)
+        found.append(before)
+    found = found if line in digits.STEP_BY_STEP else found[-1:]
+    return digits.Run([measure(data, parameters) for parameters in found], found if line == "iterative" else [])
+
+
+def measure(data, parameters):
+    """The `digits.Point` of a network."""
+    return digits.measure(data, parameters, convolution.layers_of)
+
+
+def prune_alone(folder, held_out, shares, parameters):
+    """Prune each layer alone to several shares, without retraining (the paper's Fig. 6).
+
+    Returns the errors in percent, an array of shape (layers, shares).
+    """
+    data, errors = mnist.load_mnist(folder, held_out), []
+    for name in convolution.SIZES:
+        masks = [prun_mask.keep_largest(parameters[name], round(share * parameters[name].size)) for share in shares]
+        errors.append([measure(data, prun_mask.apply_masks(parameters, {name: mask})).error for mask in masks])
+    return np.array(errors)
+
+
+# --------------------------------------------------------------------------------------------------------- results
+
+def layer_table(parameters, X):
+    """The paper's Table 3 of a network, see `prun_parameters.layer_table`; activations are counted after pooling.
+
+    X : pictures of shape (784, m), uint8
+    """
+    every = {name: np.ones(shape, bool) for name, shape in convolution.SIZES.items()}
+    front, *dense = convolution.layers_of(parameters, every)
+    found = []
+    for first in range(0, X.shape[1], 1000):
+        A = nn.as_floating(X[:, first:first + 1000], np.float32)
+        pooled, A = A.reshape(*convolution.PICTURE, -1), front.forward(A)
+        for layer in front.layers[:2]:
+            pooled = layer.forward(pooled)
+        found.append([np.count_nonzero(values, axis=-1).ravel() for values in (pooled, A, dense[0].forward(A))])
+    pooled, features, units = (sum(counts) / X.shape[1] for counts in zip(*found))
+    first, _, second, _ = front.layers
+    inputs = [np.ones(len(first.places)), pooled[second.places].mean(axis=1), features, units]
+    positions = [first.places.shape[1], second.places.shape[1], 1, 1]
+    return prun_parameters.table_rows(parameters, inputs, [pooled, features, units, np.ones(mnist.DIGITS)], positions)
+
+
+def print_layers(seed, iterative, parameters, at_steps, X):
+    """Print the tables by layer of a seed's networks at some steps; X : pictures on which activations are counted."""
+    for at in at_steps:
+        print(f"\nseed {seed}, {digits.ratio(iterative[at], convolution.WEIGHTS):.1f} times:")
+        prun_parameters.print_layer_table(layer_table(parameters[at], X))
+    print(f"\n{PAPER_LAYERS}")
+
+
+def print_sensitivity(errors, shares, share, what):
+    """Print what `prune_alone` found for each seed, errors : of shape (seeds, layers, shares)."""
+    print(f"\n| each layer pruned alone: {digits.heading(what, len(errors))} | "
+          + " | ".join(f"{at:.0%} kept" for at in shares) + " |")
+    print("| --- |" + " ---: |" * len(shares))
+    for l, of_layer in enumerate(np.swapaxes(errors, 0, 1), start=1):
+        print(f"| layer {l} | " + " | ".join(map(studies.median_and_range, of_layer.T)) + " |")
+    first, *others = np.moveaxis(errors[:, :, shares.index(share)], 1, 0)
+    differences = first - np.max(others, axis=0)
+    print(f"\nerror with layer 1 alone pruned less the worst of the others, {share:.0%} kept, seed by seed, in points: "
+          + ", ".join(f"{difference:+.2f}" for difference in differences))
+
+
+def draw_filters(networks_by_title, path, show=False):
+    """Draw the filters of layer 1, a row for each network; a pruned weight is white, a filter that is gone a cross."""
+    plt = drawing.pyplot(show)
+    filters, _ = convolution.SIZES["W1"]
+    figure, rows = plt.subplots(len(networks_by_title), filters, figsize=(12, 3), layout="constrained")
+    limit = max(np.abs(parameters["W1"]).max() for parameters in networks_by_title.values())
+    for axes_of_row, (title, parameters) in zip(rows, networks_by_title.items()):
+        axes_of_row[0].set_title(title, loc="left", fontsize=9)
+        for axes, weights in zip(axes_of_row, parameters["W1"]):
+            shown = axes.imshow(np.ma.masked_equal(weights, 0).reshape(convolution.KERNEL, -1), cmap="RdBu", vmin=-limit,
+                                vmax=limit)
+            axes.set(xticks=[], yticks=[])
+            if not weights.any():
+                axes.plot([0, 1], [0, 1], "0.5", transform=axes.transAxes)
+                axes.plot([0, 1], [1, 0], "0.5", transform=axes.transAxes)
+    figure.colorbar(shown, ax=rows, label="weight", fraction=0.02, pad=0.01)
+    drawing.save_figure(figure, path, show)
+
+
+def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retraining=RETRAINING, controls=CONTROLS,
+          exported_share=EXPORTED_SHARE, held_out=0, cache=None, cluster=None, show=False):
+    """Train, prune and retrain with each seed, and the controls; print the tables, export a network, draw.
+
+    folder : of the digits; figures : the folder for the figures; export : the file that a network is written to, or None
+    training, retraining : a `digits.Stage`, and several; controls : the shares of the sizes with controls
+    exported_share : of the step whose network is exported, the first seed's
+    held_out : see `mnist.load_mnist`; cache : None, or the folder that keeps the network after each step
+    Raises InputError.
+    """
+    data, folder = mnist.load_mnist(folder, held_out), os.path.abspath(folder)
+    jobs = [("iterative", seed, None) for seed in seeds]
+    for seed in seeds[:CONTROL_SEEDS]:
+        jobs += [("low rate", seed, None), *((line, seed, share) for line in ("as long", "one-shot")
+                                             for share in controls)]
+    do = functools.partial(run, cache, folder, held_out, LAYER_FACTORS, DROPOUT, training, retraining)
+    found = dict(zip(jobs, studies.in_parallel(do, jobs, "networks", cluster)))
+    unpruned = [found["iterative", seed, None].parameters[0] for seed in seeds]
+    errors = np.array(studies.in_parallel(functools.partial(prune_alone, folder, held_out, SENSITIVITY_SHARES), unpruned,
+                                          "seeds", cluster))
+
+    results = digits.Results({job: result.points for job, result in found.items()}, LINES, controls, training,
+                             retraining, convolution.WEIGHTS, digits.describe_error(held_out))
+    digits.print_results(results, PAPER, {**LATER, **WITHOUT_NUMBER})
+    print_sensitivity(errors, SENSITIVITY_SHARES, SENSITIVE_AT, results.what)
+    points, parameters = found["iterative", seeds[0], None]
+    ratios = [digits.ratio(point, convolution.WEIGHTS) for point in points]
+    near_12, at = np.abs(np.array(ratios) - 12).argmin(), digits.step_of(exported_share, retraining)
+    print_layers(seeds[0], points, parameters, sorted({near_12, at}), data.X_test)
+    if export:
+        networks.export_parameters(export, parameters[at])
+        exported = networks.load_exported(export)
+        digits.print_export(export, exported, measure(data, exported))
+    digits.draw(results, PAPER, LATER, "LeNet-5", (0.5, 2), (1, 2, 4, 8, 12, 25, 50, 100, 200, 300),
+                f"{figures}/lenet5.png", show)
+    draw_filters({f"{ratios[step]:.0f} times fewer weights" if step else "unpruned": parameters[step]
+                  for step in (0, near_12, at)}, f"{figures}/lenet5_filters.png", show)
+
+
+@user_input.exit_status
+def main(argv=()):
+    options = digits.parse_options(argv, __doc__.splitlines()[0], EXPORT)
+    study(options.data, options.figures, options.export, range(1, options.seeds + 1), held_out=options.held_out,
+          cache=options.cache, cluster=options.cluster, show=options.show)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
