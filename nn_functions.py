@@ -358,7 +358,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     with_dropout = [layers[0]]
     for rate, layer in zip(rates, layers[1:]):
         with_dropout += [Dropout(rate, random), layer] if rate else [layer]
-    batches = batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
+    batches = draw_batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
     costs = descend(with_dropout, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
     trained = {name: value.copy() for name, value in parameters.items()}
     for name, value in _trained_parameters(layers).items():
@@ -371,7 +371,7 @@ def half_cosine(learning_rate, iterations):
     return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
 
 
-def batches(X, Y, batch, dtype, random):
+def draw_batches(X, Y, batch, dtype, random):
     """The pictures and labels of each iteration, without end: every epoch in a new order."""
     pictures, labels = np.ascontiguousarray(X.T), np.ascontiguousarray(Y.T, dtype)  # one a row, to draw them
     while True:

@@ -218,7 +218,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     rates = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
     every = {name: masks.get(name, np.ones(shape, bool)) for name, shape in SIZES.items()}
     layers, part, blocks = _network(parameters, every, rates, random, momentum=momentum, l2=l2)
-    batches = nn.batches(X, Y, batch, parameters["W1"].dtype, random)
+    batches = nn.draw_batches(X, Y, batch, parameters["W1"].dtype, random)
     costs = nn.descend(layers, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
     trained = {name: value.copy() for name, value in parameters.items()}
     for name, value in part.items():

@@ -169,8 +169,8 @@ def print_results(results, paper, later):
 def print_export(path, parameters, point):
     """Print how large the file of an exported network is, and its error."""
     bits, overhead = networks.index_storage(parameters)
-    print(f"\nnetwork exported: {path}, {os.path.getsize(path)} bytes, error {point.error:.2f} %; bits of an index, layer "
-          f"by layer: {', '.join(map(str, bits))}; overhead {overhead:.1f} %")
+    print(f"\nnetwork exported: {path}, {os.path.getsize(path)} bytes, error {point.error:.2f} %; bits of an index, "
+          f"layer by layer: {', '.join(map(str, bits))}; overhead {overhead:.1f} %")
 
 
 def draw(results, paper, later, name, ylim, ticks, path, show=False):

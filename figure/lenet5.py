@@ -49,8 +49,8 @@ SENSITIVITY_SHARES = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of its connections that 
 SENSITIVE_AT = 0.2  # where the first layer is compared with the others
 
 PAPER = {"the paper, unpruned": (1, 0.80), "the paper, pruned": (12, 0.77)}  # ratio, and error in percent: Table 1
-PAPER_LAYERS = ("the paper (Table 3) keeps 66, 12, 8, 19 % of the layers' weights, 8 % in all, and needs 66, 10, 6, 10 % "
-                "of FLOP, 16 % in all;\nof its activations 82, 72, 55, 100 % are not 0, 77 % in all")
+PAPER_LAYERS = ("the paper (Table 3) keeps 66, 12, 8, 19 % of the layers' weights, 8 % in all, and needs 66, 10, 6, "
+                "10 % of FLOP, 16 % in all;\nof its activations 82, 72, 55, 100 % are not 0, 77 % in all")
 # As collected by the authors of the third, arXiv 1701.05369: year, ratio, error in percent. And arXiv 1810.07378.
 LATER = {"dynamic network surgery": (2016, 111, 0.91), "soft weight-sharing": (2017, 200, 0.97),
          "sparse variational dropout": (2017, 280, 0.75)}
@@ -90,7 +90,7 @@ def take_step(data, before, folder, held_out, factors, dropout, steps, seed):
 
 
 def run(cache, folder, held_out, factors, dropout, training, retraining, job):
-    """Do one job, in float32: a line and a seed, and for a control the share of its size. Each step is kept in the cache.
+    """Do one job, in float32: a line and a seed, and for a control the share of its size. The cache keeps each step.
 
     Returns a `digits.Run`: of all steps, or for a control of the last one.
     """
@@ -175,8 +175,8 @@ def draw_filters(networks_by_title, path, show=False):
     for axes_of_row, (title, parameters) in zip(rows, networks_by_title.items()):
         axes_of_row[0].set_title(title, loc="left", fontsize=9)
         for axes, weights in zip(axes_of_row, parameters["W1"]):
-            shown = axes.imshow(np.ma.masked_equal(weights, 0).reshape(convolution.KERNEL, -1), cmap="RdBu", vmin=-limit,
-                                vmax=limit)
+            shown = axes.imshow(np.ma.masked_equal(weights, 0).reshape(convolution.KERNEL, -1), cmap="RdBu",
+                                vmin=-limit, vmax=limit)
             axes.set(xticks=[], yticks=[])
             if not weights.any():
                 axes.plot([0, 1], [0, 1], "0.5", transform=axes.transAxes)
@@ -190,7 +190,7 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
     """Train, prune and retrain with each seed, and the controls; print the tables, export a network, draw.
 
     folder : of the digits; figures : the folder for the figures; export : the file that a network is written to, or None
-    training, retraining : a `digits.Stage`, and several; controls : the shares of the sizes with controls
+    training, retraining : a `digits.Stage`, and several; controls : a share for each size that has them
     exported_share : of the step whose network is exported, the first seed's
     held_out : see `mnist.load_mnist`; cache : None, or the folder that keeps the network after each step
     Raises InputError.
@@ -203,8 +203,8 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
     do = functools.partial(run, cache, folder, held_out, LAYER_FACTORS, DROPOUT, training, retraining)
     found = dict(zip(jobs, studies.in_parallel(do, jobs, "networks", cluster)))
     unpruned = [found["iterative", seed, None].parameters[0] for seed in seeds]
-    errors = np.array(studies.in_parallel(functools.partial(prune_alone, folder, held_out, SENSITIVITY_SHARES), unpruned,
-                                          "seeds", cluster))
+    alone = functools.partial(prune_alone, folder, held_out, SENSITIVITY_SHARES)
+    errors = np.array(studies.in_parallel(alone, unpruned, "seeds", cluster))
 
     results = digits.Results({job: result.points for job, result in found.items()}, LINES, controls, training,
                              retraining, convolution.WEIGHTS, digits.describe_error(held_out))
