@@ -153,7 +153,7 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
           exported_share=EXPORTED_SHARE, held_out=0, cache=None, cluster=None, show=False):
     """Train, prune and retrain with each seed, and the controls; print the tables, export a network, draw.
 
-    folder : of the digits; figures : the folder for the figures; export : the file that a network is written to, or None
+    folder : of the digits; figures : the folder for the figures; export : None, or the file to write a network to
     training, retraining : a `digits.Stage`, and several; controls : None for CONTROLS
     exported_share : of the step whose network is exported, the first seed's
     held_out : see `mnist.load_mnist`; cache : None, or the folder that keeps the result of each job

@@ -14,14 +14,14 @@ from figure.__main__ import list_studies
 
 ROOT = pathlib.Path(__file__).parent.parent
 MNIST = (ROOT.parent / "shared" / "mnist", ROOT / "datasets" / "mnist")
-ON_MNIST = ("claims", "lenet")
+ON_MNIST = ("claims", "lenet", "lenet5")
 
 
 def run_study(name, folder, mnist):
     """Run a study; what it prints goes to a file of its name. Returns its exit status."""
     command = [sys.executable, "-m", f"figure.{name}", "--figures", folder]
     command += ["--data", mnist] if name in ON_MNIST else []
-    command += ["--export", folder / "lenet.npz"] if name == "lenet" else []
+    command += ["--export", folder / f"{name}.npz"] if name.startswith("lenet") else []
     with open(folder / f"{name}.txt", "w", encoding="utf-8") as printed:
         return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, stdout=printed,
                               check=False).returncode

@@ -1,8 +1,9 @@
-"""Does a pruned network get faster? LeNet-300-100 on a CPU: `python -m tests.benchmark_lenet`.
+"""Does a pruned network get faster? LeNet-300-100 and LeNet-5 on a CPU: `python -m tests.benchmark_lenet`.
 
 Judges the 10,000 test digits, at once and one at a time, by the network of datasets/lenet.npz: dense, with its zeros;
 without the pixels and units that have no connections (`prun_mask.compact`); and by SciPy's sparse matrices (CSR). Then
-times an epoch of training and of retraining against PyTorch's usual loop with masks: same batches, same threads. Prints
+times an epoch of training and of retraining against PyTorch's usual loop with masks: same batches, same threads. Then
+the same for LeNet-5: the digits all at once, by datasets/lenet5.npz, and epochs, of which a part is timed. Prints
 Markdown tables of medians. PyTorch and SciPy are left out with a line where they are not installed. All have as many
 threads as OMP_NUM_THREADS says.
 """
@@ -18,8 +19,8 @@ import numpy as np
 import nn_functions as nn
 import prun_mask
 from datasets import mnist, user_input
-from datasets.networks import load_parameters
-from figure import digits, lenet
+from datasets.networks import load_exported, load_parameters
+from figure import convolution, digits, lenet, lenet5
 
 try:
     import scipy.sparse
@@ -32,6 +33,7 @@ except ImportError:
 
 SINGLE = 2000  # digits that are judged one at a time
 SHARES = (0.5, 0.12, 0.0323, 0.0103)  # of lenet.py, to which an epoch of retraining is timed
+PART = 5  # of an epoch of LeNet-5 this part is timed, a fifth
 
 
 # --------------------------------------------------------------------------------------------------------- judging
@@ -81,20 +83,33 @@ def settings_of(share):
     return (lenet.TRAINING if share == 1 else stage)._replace(epochs=1)
 
 
-def torch_epoch(data, parameters, masks, stage, dropout):
-    """An epoch of PyTorch's usual loop: linear layers, SGD with momentum and weight decay, masks after each update."""
-    modules = []
-    for l in (1, 2, 3):
-        linear = torch.nn.Linear(*reversed(parameters[f"W{l}"].shape))
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(parameters[f"W{l}"]))
-            linear.bias.copy_(torch.from_numpy(parameters[f"b{l}"][:, 0]))
-        modules += [linear, torch.nn.ReLU(), torch.nn.Dropout(dropout[l - 1])] if l < 3 else [linear]
-    network = torch.nn.Sequential(*modules)
-    weights = [module.weight for module in modules if isinstance(module, torch.nn.Linear)]
-    masks = [torch.from_numpy(masks[f"W{l}"].astype(np.float32)) for l in (1, 2, 3)] if masks else []
-    X = torch.from_numpy(np.ascontiguousarray(data.X_train.T)).float() / 255
-    y = torch.from_numpy(data.Y_train.argmax(axis=0))
+def lenet_300_100(dropout):
+    """LeNet-300-100 in PyTorch."""
+    return torch.nn.Sequential(torch.nn.Linear(784, 300), torch.nn.ReLU(), torch.nn.Dropout(dropout[0]),
+                               torch.nn.Linear(300, 100), torch.nn.ReLU(), torch.nn.Dropout(dropout[1]),
+                               torch.nn.Linear(100, 10))
+
+
+def lenet_5(dropout):
+    """LeNet-5 in PyTorch."""
+    return torch.nn.Sequential(torch.nn.Unflatten(1, convolution.PICTURE),
+                               torch.nn.Conv2d(1, 20, convolution.KERNEL), torch.nn.MaxPool2d(2),
+                               torch.nn.Conv2d(20, 50, convolution.KERNEL), torch.nn.MaxPool2d(2), torch.nn.Flatten(),
+                               torch.nn.Dropout(dropout[0]), torch.nn.Linear(800, 500), torch.nn.ReLU(),
+                               torch.nn.Dropout(dropout[1]), torch.nn.Linear(500, 10))
+
+
+def torch_epoch(X, Y, network, parameters, masks, stage):
+    """An epoch of PyTorch's usual loop: SGD with momentum and weight decay, masks after each update."""
+    learned = [module for module in network if hasattr(module, "weight")]
+    with torch.no_grad():
+        for l, module in enumerate(learned, start=1):
+            module.weight.copy_(torch.from_numpy(parameters[f"W{l}"]).reshape(module.weight.shape))
+            module.bias.copy_(torch.from_numpy(parameters[f"b{l}"][:, 0]))
+    weights = [module.weight for module in learned]
+    masks = [torch.from_numpy(masks[f"W{l}"].astype(np.float32)).reshape(weight.shape)
+             for l, weight in enumerate(weights, start=1)] if masks else []
+    X, y = torch.from_numpy(X.T / np.float32(255)), torch.from_numpy(Y.argmax(axis=0))
     optimizer = torch.optim.SGD(network.parameters(), lr=stage.learning_rate, momentum=digits.MOMENTUM,
                                 weight_decay=stage.l2)
     loss = torch.nn.CrossEntropyLoss()
@@ -123,13 +138,62 @@ def epoch_table(data, repetitions):
             nn.minibatch_descent(data.X_train, data.Y_train, parameters, masks=masks, **settings)
             seconds["here"].append(time.perf_counter() - before)
             if torch:
-                seconds["torch"].append(torch_epoch(data, parameters, masks, stage,
-                                                    nn.dropout_rates(lenet.DROPOUT, parameters, masks)))
-        here = statistics.median(seconds["here"])
-        other = statistics.median(seconds["torch"]) if torch else float("nan")
-        left = sum(mask.sum() for mask in masks.values())
-        title = "training" if share == 1 else f"retraining, {266200 / left:.0f} times fewer connections"
-        lines.append(f"| {title} | {stage.batch} | {here:.2f} | {other:.2f} | {other / here:.1f} |")
+                network = lenet_300_100(nn.dropout_rates(lenet.DROPOUT, parameters, masks))
+                seconds["torch"].append(torch_epoch(data.X_train, data.Y_train, network, parameters, masks, stage))
+        lines.append(epoch_row(seconds, masks, digits.WEIGHTS, stage.batch))
+    return lines
+
+
+def epoch_row(seconds, masks, weights, batch):
+    """A row of a table of epochs; seconds : of each repetition, "here" and "torch"."""
+    here = statistics.median(seconds["here"])
+    other = statistics.median(seconds["torch"]) if torch else float("nan")
+    title = "training"
+    if masks:
+        title = f"retraining, {weights / sum(mask.sum() for mask in masks.values()):.0f} times fewer connections"
+    return f"| {title} | {batch} | {here:.2f} | {other:.2f} | {other / here:.1f} |"
+
+
+# --------------------------------------------------------------------------------------------------------- LeNet-5
+
+def lenet5_epoch_table(data, repetitions):
+    """As `epoch_table`, for LeNet-5: seconds an epoch would take by a part of it."""
+    m = data.X_train.shape[1] // PART
+    X, Y = data.X_train[:, :m], data.Y_train[:, :m]
+
+    def settings_of(stage):
+        return digits.settings_of(stage._replace(epochs=1), m, 1, lenet5.DROPOUT)
+
+    trained, _ = convolution.minibatch_descent(X, Y, convolution.new_parameters(1), **settings_of(lenet5.TRAINING))
+    lines = ["| LeNet-5, an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
+    for share in (1, *lenet5.CONTROLS):
+        masks = {} if share == 1 else digits.keep_share(trained, share, lenet5.LAYER_FACTORS)
+        parameters, seconds = prun_mask.apply_masks(trained, masks), {"here": [], "torch": []}
+        stage = next((stage for stage in lenet5.RETRAINING if share in stage.shares), lenet5.TRAINING)
+        dropout = nn.dropout_rates((0, *lenet5.DROPOUT), parameters, masks)[1:]
+        for _ in range(repetitions):
+            before = time.perf_counter()
+            convolution.minibatch_descent(X, Y, parameters, masks=masks, **settings_of(stage))
+            seconds["here"].append(PART * (time.perf_counter() - before))
+            if torch:
+                seconds["torch"].append(PART * torch_epoch(X, Y, lenet_5(dropout), parameters, masks, stage))
+        lines.append(epoch_row(seconds, masks, convolution.WEIGHTS, stage.batch))
+    return lines
+
+
+def lenet5_judging_table(path, X, repetitions):
+    """The lines of a table: microseconds a digit, all at once, by LeNet-5 and by the pruned network of a file."""
+    lines = ["| LeNet-5, µs a digit | all at once |", "| --- | ---: |"]
+    networks = {"unpruned": convolution.new_parameters(1)}
+    if os.path.exists(path):
+        networks["pruned"] = load_exported(path)
+    for name, parameters in networks.items():
+        seconds = []
+        for _ in range(repetitions):
+            before = time.perf_counter()
+            nn.predict(X, parameters, convolution.layers_of)
+            seconds.append(time.perf_counter() - before)
+        lines.append(f"| {name} | {1e6 * statistics.median(seconds) / X.shape[1]:.2f} |")
     return lines
 
 
@@ -138,6 +202,7 @@ def main(argv=()):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
     parser.add_path("--network", lenet.EXPORT, "FILE", "the pruned network")
+    parser.add_path("--network5", lenet5.EXPORT, "FILE", "the pruned LeNet-5")
     parser.add_argument("--repetitions", type=user_input.integer(), default=5, help="of every measurement")
     options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
@@ -148,8 +213,10 @@ def main(argv=()):
     parameters = {name: value.astype(np.float32)
                   for name, value in load_parameters(options.network, 784, 10).items()}
     X = nn.as_floating(data.X_test, np.float32)
-    for lines in (judging_table(parameters, X, options.repetitions), epoch_table(data, options.repetitions)):
-        print("\n".join(["", *lines]))
+    for lines in (judging_table(parameters, X, options.repetitions), epoch_table(data, options.repetitions),
+                  lenet5_judging_table(options.network5, data.X_test, options.repetitions),
+                  lenet5_epoch_table(data, options.repetitions)):
+        print("\n".join(["", *lines]), flush=True)
     return 0
 
 

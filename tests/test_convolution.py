@@ -72,8 +72,8 @@ def naive_network(X, parameters):
 def test_a_convolution_is_six_loops():
     random = np.random.RandomState(0)
     A, W, b = random.randn(3, 8, 7, 2), random.randn(4, 75), random.randn(4, 1)
-    Z = convolution.Convolution(W, b, shape=(3, 8, 7)).forward(A)
-    assert Z == pytest.approx(naive_convolution(A, W, b), abs=1e-12)
+    expected = naive_convolution(A, W, b)
+    assert convolution.Convolution(W, b, shape=(3, 8, 7)).forward(A) == pytest.approx(expected, abs=1e-12)
 
 
 def test_pooling_takes_the_largest_and_the_gradient_goes_to_the_first_of_equal_ones():
