@@ -10,7 +10,7 @@ import nn_functions as nn
 import prun_mask
 from datasets.mnist import load_mnist
 from datasets.networks import load_parameters
-from figure import digits, lenet
+from figure import digits, lenet, lenet_grid
 
 from .conftest import ROOT, assert_figure, contents, fail, run
 from .test_mnist import write_mnist
@@ -36,14 +36,30 @@ def test_a_share_is_kept_of_each_layer_by_its_factor():
     assert all(np.array_equal(mask, prun_mask.without_dead_neurons(few)[name]) for name, mask in few.items())
 
 
-def descend(data, parameters, epochs, batch, rate, l2, masks=None, dropout=(0.25, 0.1)):
-    rates = nn.half_cosine(rate, epochs * -(-60 // batch))
+def descend(data, parameters, epochs, batch, rate, l2, masks=None, dropout=(0.25, 0.1), m=60):
+    rates = nn.half_cosine(rate, epochs * -(-m // batch))
     return nn.minibatch_descent(data.X_train, data.Y_train, parameters, rates, len(rates), masks, batch=batch,
                                 momentum=0.9, l2=l2, dropout=dropout, seed=3)[0]
 
 
 def first(sizes=digits.SIZES):
     return {k: v.astype(np.float32) for k, v in nn.initialize_parameters(sizes, 3, "he").items()}
+
+
+@pytest.mark.parametrize("name, rate, l2, factors", [
+    ("nothing", 0.1, 1, (0.8, 2.4, 25)), ("rate of retraining 0.3", 0.3, 1, (0.8, 2.4, 25)),
+    ("L2 halved", 0.1, 0.5, (0.8, 2.4, 25)), ("layers keep 0.6, 3.6, 36 times the share", 0.1, 1, (0.6, 3.6, 36))])
+def test_the_grid_changes_one_setting_and_judges_by_held_out_digits(folder, monkeypatch, name, rate, l2, factors):
+    monkeypatch.setattr(lenet_grid, "HELD_OUT", 15)
+    monkeypatch.setattr(lenet_grid, "SEED", 3)
+    data = load_mnist(folder, 15)
+    points = lenet_grid.run(folder, TRAINING, RETRAINING, (0.2,), name)
+    assert len(points) == 3  # unpruned, and the shares down to 0.2
+    network = descend(data, first(), 1, 20, 0.1, l2 * 1e-4, m=45)
+    for share in (0.5, 0.2):
+        masks = lenet.keep_share(network, share, factors)
+        network = descend(data, prun_mask.apply_masks(network, masks), 1, 16, rate, l2 * 1e-4, masks, m=45)
+    assert points[-1] == digits.measure(data, network)
 
 
 @pytest.mark.parametrize("line, low", [("iterative", 1), ("low rate", None)])

@@ -260,9 +260,19 @@ def test_the_numbers_on_mnist_are_the_same_on_every_page():
     assert f"1/91 时为 {error['90.8'].split(' (')[0]}".replace(" %", "%") in README
 
 
-def test_the_claims_are_those_that_the_study_prints():
-    verdicts = [row for row in rows(README) if len(row) == 5 and row[4].startswith("**")]
-    assert [tuple(row[:3]) for row in verdicts] == list(claims.CLAIMS.values())
-    for row in verdicts:
-        low, high = map(float, re.search(r"\((.*) to (.*)\)", row[3]).groups())
-        assert row[4] == f"**{claims.verdict([low, high])}**"
+def test_the_claims_have_the_verdicts_that_their_numbers_give():
+    numbers = iter([row for row in rows(STUDIES) if len(row) == 5 and "claim" not in row[0] and "**" not in row[2]
+                    and row[4] in ("holds", "does not hold", "too close to call")])
+    verdicts = [row for row in rows(README) if len(row) == 4 and row[2].startswith("**")]
+    assert [tuple(row[:2]) for row in verdicts] == [claim[:2] for claim in claims.CLAIMS.values()]
+    for claim, row in zip(claims.CLAIMS.values(), verdicts):
+        words, medians = [], []
+        for share, (name, kept, numbers_of_seeds, interval, verdict) in zip(claim.shares, numbers):
+            assert (name, kept) == (f"{claim.where}: {claim.number}", f"{share:.0%}")
+            median, low, high = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", numbers_of_seeds).groups()
+            ends = [float(end) for end in (low, high, *(interval.split(" to ") if interval else ()))]
+            assert verdict == claims.verdict(ends)
+            words.append(verdict)
+            medians.append(median)
+        assert row[2:] == [claims.verdicts_by_share(claim, words), ", ".join(medians)]
+    assert not list(numbers)
