@@ -44,8 +44,9 @@ def test_a_number_is_a_difference_of_errors_and_a_small_one_has_an_interval():
     assert interval[0] == 0 and words == "too close to call"
     free = {("unpruned", 1): 20, ("L2, without retraining", 0.5): 20}
     (numbers, interval, words), = claims.judge("half", results_with(free, free))
-    assert numbers == pytest.approx([claims.FREE] * 2) and interval == pytest.approx([claims.FREE] * 2)
-    assert words == "holds"
+    assert numbers == pytest.approx([0, 0]) and interval == pytest.approx([0, 0]) and words == "holds"
+    worse = {("unpruned", 1): 20, ("L2, without retraining", 0.5): 22}  # by 0.2 points, and 0.1 are free
+    assert claims.judge("half", results_with(worse, worse))[0][2] == "does not hold"
 
 
 def test_the_interval_is_that_of_the_mean_over_digits():

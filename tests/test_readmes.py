@@ -271,7 +271,7 @@ def test_the_claims_have_the_verdicts_that_their_numbers_give():
             assert (name, kept) == (f"{claim.where}: {claim.number}", f"{share:.0%}")
             median, low, high = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", numbers_of_seeds).groups()
             ends = [float(end) for end in (low, high, *(interval.split(" to ") if interval else ()))]
-            assert verdict == claims.verdict(ends)
+            assert verdict == claims.verdict([end + claim.free for end in ends])
             words.append(verdict)
             medians.append(median)
         assert row[2:] == [claims.verdicts_by_share(claim, words), ", ".join(medians)]
