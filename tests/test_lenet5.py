@@ -138,7 +138,7 @@ def test_a_study_by_held_out_digits_exports_only_where_it_is_told_to(study, tmp_
     def export(*argv):
         return digits.parse_options(("--figures", str(tmp_path), *argv), "", study.EXPORT).export
 
-    assert export().endswith(f"/{study.EXPORT}") and export("--held-out", "10") is None
+    assert export().endswith(study.EXPORT) and export("--held-out", "10") is None
     assert export("--held-out", "10", "--export", str(tmp_path / "a.npz")) == str(tmp_path / "a.npz")
 
 
