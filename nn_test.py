@@ -38,11 +38,11 @@ def verdicts(photos, labels, parameters, threshold=THRESHOLD):
 
     labels : 1, 0 or None of each; threshold : the probability above which the verdict is "car"
     """
-    return judge(pictures.scale_pictures(photos), labels, parameters, threshold)
+    return judge(pictures.as_columns(photos), labels, parameters, threshold)
 
 
 def judge(X, labels, parameters, threshold):
-    """Judge pictures as the network's input X, of shape (n_x, m). Returns a list of `Verdict`; otherwise as above."""
+    """Judge pictures as columns, X of shape (n_x, m), numbers or uint8; otherwise as above."""
     return [Verdict(f"{'car' if p > threshold else 'no car'} {p:.3f}", label is not None and (p > threshold) != label)
             for p, label in zip(nn.predict(X, parameters)[0], labels)]
 
@@ -122,7 +122,7 @@ def main(argv=()):
     shape = pictures.picture_shape(options.data)
     parameters = networks.load_parameters(options.parameters, np.prod(shape))
     if options.test:
-        data = pictures.load_data(options.data)
+        data = pictures.load_data(options.data, scale=False)
         for note in data.notes:
             print(note)
         X, labels, errors = data.X_test, data.Y_test[0].astype(int), []
@@ -130,9 +130,9 @@ def main(argv=()):
     else:
         found = find_photos(options.photos or [user_input.default_path(PHOTOS)])
         paths, photos, errors = read_photos(found, shape)
-        X, labels = pictures.scale_pictures(photos), photo_labels(paths)
+        X, labels = pictures.as_columns(photos), photo_labels(paths)
 
-    judged = judge(X, labels, parameters, options.threshold)
+    judged = judge(X, labels, parameters, options.threshold) if paths else []
     for path, verdict in zip(paths, judged):
         print(f"{path}: {verdict.text}{' (wrong)' if verdict.wrong else ''}")
     if paths:

@@ -109,7 +109,7 @@ def print_export(path, pruned, unpruned):
 def changed_verdicts(one, other, data, photos):
     """How many verdicts differ between two networks on the training pictures, the test pictures and the photos: a list.
     """
-    inputs = [data.X_train, data.X_test, pictures.scale_pictures(photos)]
+    inputs = [data.X_train, data.X_test, pictures.as_columns(photos)]
     return [((nn.predict(X, one) > 0.5) != (nn.predict(X, other) > 0.5)).sum() for X in inputs]
 
 
@@ -146,7 +146,7 @@ def main(argv=()):
     options = parser.parse_args(argv)
 
     files.check_folder(options.figures)
-    data = pictures.load_data(options.data)
+    data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)
     pruned_file = record.pruned_network(options.pruned)

@@ -7,23 +7,31 @@ car and one of pictures that do not:
 
 Pictures may have any format and size that nn_test.py reads; files whose name begins with a dot are skipped. The
 order of the pictures is shuffled, the same way for the same seed.
+
+With --hdf5 it converts a data set of another layout, in one HDF5 file or two: arrays such as `train_set_x` and
+`Y_test`; pictures from 0 to 255 or from 0 to 1, of any type, grey or with the channels first or last; labels of any
+kind, of which --car says which one is a car.
 """
 
 import io
 import os
+import re
 import sys
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
-from datasets import files, photos, user_input
+from datasets import files, photos, pictures, user_input
 from datasets.user_input import InputError
 
 PICTURES = "datasets/pictures"
 OUT = "datasets/carvnocar.h5"
 SIZE = [80, 45]  # width, height in pixels
 SEED = 1
+PARTS = ("train", "test")
+KINDS = {**dict.fromkeys(("", "x", "image", "images"), "X"),  # of an array, by what is left of its name
+         **dict.fromkeys(("y", "label", "labels", "target", "targets"), "y")}
 
 
 def list_part(folder):
@@ -54,6 +62,88 @@ def read_part(folder, size, generator):
     return X, y
 
 
+# ------------------------------------------------------------------------------------------ data sets of other layouts
+
+def read_arrays(paths):
+    """The arrays of HDF5 files, by what their names tell, or else their file's name. Raises InputError, or OSError.
+
+    Returns a dict from "X_train", "y_train", "X_test" and "y_test" to what messages call the array, and the array.
+    """
+    arrays, holds = {}, []
+    for path in paths:
+        with pictures.open_hdf5(path) as file:
+            stored = pictures.list_arrays(file)
+            holds.append(f"{path} holds {pictures.describe_arrays(stored)}")
+            for name, array in stored.items():
+                kind = KINDS.get(re.sub("train|test|set|orig|data|[^a-z]", "", name.lower()))
+                part = re.search("train|test", name.lower()) or re.search("train|test", os.path.basename(path).lower())
+                is_text = kind == "y" and h5py.check_string_dtype(array.dtype)
+                if kind and part and array.size and (array.dtype.kind in "biuf" or is_text):
+                    key = f"{kind}_{part[0]}"
+                    if key in arrays:
+                        raise InputError(f"{name} and {arrays[key][0]} both may be {key}")
+                    arrays[key] = f"{path}: {name}", pictures.stored_array(file, name)[()]
+    missing = [f"{kind}_{part}" for part in PARTS for kind in "Xy" if f"{kind}_{part}" not in arrays]
+    if missing:
+        raise InputError(f"{'; '.join(holds)}: no {' and no '.join(missing)} among these")
+    return arrays
+
+
+def as_pictures(name, X, white):
+    """Pictures as uint8 of shape (m, height, width, 3). Raises InputError.
+
+    X : pictures of shape (m, height, width), or with 1 or 3 channels, last or after the m; white : their highest value
+    """
+    last = X[..., None] if X.ndim == 3 else X if X.shape[-1] in (1, 3) else np.moveaxis(X, min(1, X.ndim - 1), -1)
+    if last.ndim != 4 or last.shape[3] not in (1, 3):
+        raise InputError(f"{name} has shape {X.shape}; (number, height, width) was expected, or with 1 or 3 channels")
+    if not (X.min() >= 0 and X.max() <= max(1.01, white)):  # not NaN either; interpolation leaves a little above 1
+        raise InputError(f"{name} holds values from {X.min()} to {X.max()}, not from 0 to {white}")
+    if X.dtype != np.uint8 or white == 1:
+        print(f"{name}: {X.dtype}, taken as values from 0 to {white}")
+        last = np.minimum(np.rint(last * (255 / white)), 255).astype(np.uint8)
+    return np.broadcast_to(last, (*last.shape[:3], 3))
+
+
+def label_text(label):
+    """A label as text: "1" for 1, 1.0, True, b"1" and "1"."""
+    try:
+        return f"{float(label):g}"
+    except ValueError:
+        return label.decode(errors="replace") if isinstance(label, bytes) else label
+
+
+def as_labels(name, y, m):
+    """The labels of m pictures as texts, a list; one-hot rows are the number of their column. Raises InputError."""
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and (np.sort(y) == np.eye(y.shape[1])[-1]).all():
+        y = y.argmax(axis=1)
+    if y.shape not in ((m,), (m, 1), (1, m)):
+        raise InputError(f"{name} has shape {y.shape} for {m} pictures")
+    labels = [label_text(label) for label in y.ravel().tolist()]
+    if "nan" in labels:
+        raise InputError(f"{name} holds NaN")
+    return labels
+
+
+def convert(paths, car):
+    """Make a data set of HDF5 files of another layout; car : the label of a car, or None if labels are 0 and 1.
+
+    Returns {"train": (X, y), "test": (X, y)}, see `read_part`. Raises InputError, or OSError.
+    """
+    arrays, both = read_arrays(paths), ", ".join(paths)
+    white = 1 if min(arrays[f"X_{part}"][1].max() for part in PARTS) <= 1.01 else 255
+    X = {part: as_pictures(*arrays[f"X_{part}"], white) for part in PARTS}
+    y = {part: as_labels(*arrays[f"y_{part}"], len(X[part])) for part in PARTS}
+    if X["train"].shape[1:] != X["test"].shape[1:]:
+        raise InputError(f"{both}: pictures of two sizes, {X['train'].shape[1:]} and {X['test'].shape[1:]}")
+    labels, wanted = {*y["train"], *y["test"]}, "1" if car is None else label_text(car)
+    if wanted not in labels or car is None and not labels <= {"0", "1"}:
+        raise InputError(f"{both}: the labels are {', '.join(sorted(labels)[:10])}; say with --car which is a car")
+    return {part: (X[part], np.array([[label == wanted] for label in y[part]], np.uint8)) for part in PARTS}
+
+
+# --------------------------------------------------------------------------------------------------------- the script
+
 def save_data(path, parts):
     """Write the data set; parts : {"train": (X, y), "test": (X, y)}."""
     content = io.BytesIO()
@@ -68,15 +158,26 @@ def save_data(path, parts):
 def main(argv=()):
     parser = user_input.ArgumentParser("Make a data set of pictures in train/ and test/, each with car/ and nocar/.")
     parser.add_path("--pictures", PICTURES, "DIR", "folder with train/ and test/")
+    parser.add_argument("--hdf5", type=user_input.path, nargs="+", metavar="FILE",
+                        help="make it of the arrays of one or two HDF5 files of another layout instead")
+    parser.add_argument("--car", metavar="VALUE", help="with --hdf5: the label of a car (default: 1)")
     parser.add_path("--out", OUT, "FILE", "the data set, HDF5")
     parser.add_argument("--size", type=user_input.integer(1, 65500), nargs=2, default=SIZE,
                         metavar=("WIDTH", "HEIGHT"), help="in pixels")
     parser.add_argument("--seed", type=user_input.seed, default=SEED, help="of the order of the pictures")
     options = parser.parse_args(argv)
+    given = [name for name in ("pictures", "size", "seed") if getattr(options, name) != parser.get_default(name)]
+    if options.hdf5 and given or options.car and not options.hdf5:
+        parser.error(f"--{given[0]} does not go with --hdf5" if options.hdf5 else "--car goes with --hdf5 only")
+    if (options.hdf5 or given) and options.out == parser.get_default("out"):
+        parser.error("name the new data set with --out")
     files.check_file(options.out)
 
-    generator = np.random.RandomState(options.seed)
-    parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in ("train", "test")}
+    if options.hdf5:
+        parts = convert(options.hdf5, options.car)
+    else:
+        generator = np.random.RandomState(options.seed)
+        parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in PARTS}
     save_data(options.out, parts)
     for part, (X, y) in parts.items():
         print(f"{part}: {len(X)} pictures, {X.shape[1:]}, of which {y.sum(dtype=int)} show a car")

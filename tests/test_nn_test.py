@@ -1,5 +1,7 @@
 """Photos judged by a script."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -118,6 +120,21 @@ def test_the_test_pictures_of_the_data_set_are_judged(options, small_data, tmp_p
     assert lines[8] == f"right: {right.sum()}/8"
     assert f"{(said & right).sum()} found, {(~said & ~right).sum()} missed; {(said & ~right).sum()} false" in lines[9]
     assert_figure(tmp_path / "figure" / "predict.png")
+
+
+@pytest.mark.parametrize("script", ["nn_test.py", "prun_parameters.py"])
+def test_pictures_stay_bytes_until_they_are_multiplied(script, photos, tmp_path):
+    """As floating-point numbers these would take 221 MB, as bytes 28 MB; and the figure takes 70 MB."""
+    shape = (24, 32, 3)
+    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((24 * 32 * 3, 3, 1), 1), [])
+    data = write_data(tmp_path / "large.h5", 6000, 6000, shape)
+    more = ["--pruned", tmp_path / "p.npy", "--photos", photos] if script == "prun_parameters.py" else ["--test"]
+    tracemalloc.start()
+    try:
+        succeed(script, *more, "--data", data, "--parameters", tmp_path / "p.npy", "--figures", tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 150e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_test_pictures_are_judged_as_the_recorded_accuracy_says(tmp_path):

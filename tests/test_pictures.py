@@ -109,6 +109,23 @@ def test_more_wrong_data_is_refused(tmp_path, changes, what):
         load_data(write_data(tmp_path / "a.h5", **changes))
 
 
+@pytest.mark.parametrize("changes, what", [
+    ({"X_train": None}, "has no X_train, but X_test (8, 6, 8, 3) uint8, y_test (8, 1) uint8, y_train (20, 1) uint8"),
+    ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8); (number, height, width, 3) was"),
+    ({"X_train": np.zeros((20, 6, 8, 3), int), "X_test": np.zeros((8, 6, 8, 3), int)}, "X_train holds int64"),
+    ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2) for 20 pictures"),
+    ({"y_test": np.array([b"car", b"no"] * 4)}, "y_test holds |S3, not numbers"),
+    ({"y_train": np.arange(20) - 1}, "y_train holds other values than 0 and 1: -1, 2, 3, 4, 5; "),
+])
+def test_what_the_loader_refuses_it_names_the_converter_for(changes, what, tmp_path):
+    path = write_data(tmp_path / "a.h5", **changes)
+    with pytest.raises(InputError) as error:
+        load_data(path)
+    assert str(error.value).startswith(f"{path}: {what}")
+    assert "; python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 " in str(error.value)
+    assert str(error.value).endswith("with --car VALUE") == ("other values" in what)
+
+
 def test_a_file_that_is_missing_or_a_folder_is_one_line(tmp_path):
     for path, what in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory")):
         assert fail("nn_main.py", "--data", path) == f"nn_main.py: {path}: {what}"
