@@ -5,7 +5,7 @@ car and one of pictures that do not:
 
     train/car   train/nocar   test/car   test/nocar
 
-Pictures may have any format and size that nn_test.py reads; files whose name begins with a dot are skipped. The
+Pictures may have any format and size that nn_test.py reads; what is hidden or left by file managers is skipped. The
 order of the pictures is shuffled, the same way for the same seed.
 
 With --hdf5 it converts a data set of another layout, in one HDF5 file or two: arrays such as `train_set_x` and
@@ -13,6 +13,7 @@ With --hdf5 it converts a data set of another layout, in one HDF5 file or two: a
 kind, of which --car says which one is a car.
 """
 
+import glob
 import io
 import os
 import re
@@ -34,11 +35,22 @@ KINDS = {**dict.fromkeys(("", "x", "image", "images"), "X"),  # of an array, by 
          **dict.fromkeys(("y", "label", "labels", "target", "targets"), "y")}
 
 
+def check_folders(folder):
+    """Raise InputError, or OSError, if a folder does not have the four folders of pictures."""
+    wanted = [f"{part}/{name}" for part in PARTS for name in photos.FOLDER_LABELS]
+    missing = [name for name in wanted if not os.path.isdir(f"{folder}/{name}")]
+    if missing:
+        os.listdir(folder)  # an OSError if there is no such folder
+        there = sorted(glob.glob("*/", root_dir=folder) + glob.glob("*/*/", root_dir=folder))
+        raise InputError(f"{folder}: has no folder {missing[0]}; it must have {', '.join(wanted)} and has "
+                         f"{', '.join(there[:10]) or 'no folder'}")
+
+
 def list_part(folder):
     """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
     labelled = []
     for name, label in photos.FOLDER_LABELS.items():
-        names = [n for n in os.listdir(f"{folder}/{name}") if not n.startswith(".")]
+        names = [n for n in os.listdir(f"{folder}/{name}") if not photos.is_leftover(n)]
         labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=photos.natural_order)]
     if not labelled:
         raise InputError(f"{folder}: holds no pictures in car or nocar")
@@ -49,17 +61,14 @@ def read_part(folder, size, generator):
     """Read one part of the data set in shuffled order.
 
     size : (width, height) in pixels; generator : numpy.random.RandomState, which shuffles
-    Returns the pictures, uint8 of shape (m, height, width, 3), and the labels, uint8 of shape (m, 1).
-    Raises InputError.
+    Returns the pictures, uint8 of shape (m, height, width, 3), the labels, uint8 of shape (m, 1), and the messages of
+    those that cannot be read. Raises InputError.
     """
     labelled = list_part(folder)
+    paths, labels = zip(*(labelled[i] for i in generator.permutation(len(labelled))))
     width, height = size
-    X = np.empty((len(labelled), height, width, 3), np.uint8)
-    y = np.empty((len(labelled), 1), np.uint8)
-    for i, chosen in enumerate(tqdm(generator.permutation(len(labelled)), desc=folder, unit=" pictures", disable=None)):
-        path, y[i] = labelled[chosen]
-        X[i] = photos.read_picture(path, X.shape[1:])
-    return X, y
+    _, X, errors = photos.read_photos(tqdm(paths, desc=folder, unit=" pictures", disable=None), (height, width, 3))
+    return X, np.array(labels, np.uint8)[:, None], errors
 
 
 # ------------------------------------------------------------------------------------------ data sets of other layouts
@@ -128,7 +137,7 @@ def as_labels(name, y, m):
 def convert(paths, car):
     """Make a data set of HDF5 files of another layout; car : the label of a car, or None if labels are 0 and 1.
 
-    Returns {"train": (X, y), "test": (X, y)}, see `read_part`. Raises InputError, or OSError.
+    Returns {"train": (X, y), "test": (X, y)}. Raises InputError, or OSError.
     """
     arrays, both = read_arrays(paths), ", ".join(paths)
     white = 1 if min(arrays[f"X_{part}"][1].max() for part in PARTS) <= 1.01 else 255
@@ -176,8 +185,15 @@ def main(argv=()):
     if options.hdf5:
         parts = convert(options.hdf5, options.car)
     else:
-        generator = np.random.RandomState(options.seed)
-        parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in PARTS}
+        check_folders(options.pictures)
+        generator, parts, errors = np.random.RandomState(options.seed), {}, []
+        for part in PARTS:
+            *parts[part], wrong = read_part(f"{options.pictures}/{part}", options.size, generator)
+            errors += wrong
+        for error in sorted(errors):
+            print(f"{user_input.program()}: {error}", file=sys.stderr)
+        if errors:
+            return 2
     save_data(options.out, parts)
     for part, (X, y) in parts.items():
         print(f"{part}: {len(X)} pictures, {X.shape[1:]}, of which {y.sum(dtype=int)} show a car")

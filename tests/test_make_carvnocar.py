@@ -16,7 +16,10 @@ def make_pictures(folder):
                               "test/car/1.bmp", "test/nocar/1.webp")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (30 + i, 20), (40 * i, 0, 0)).save(folder / name, "PNG" if "." not in name else None)
-    (folder / "train" / "car" / ".hidden").touch()
+    for name in (".hidden", "._1.png", "Thumbs.db", "desktop.ini", "Icon\r", "1.png:Zone.Identifier"):
+        (folder / "train" / "car" / name).touch()
+    (folder / "test" / "nocar" / ".ipynb_checkpoints").mkdir()
+    (folder / "test" / "nocar" / "__MACOSX").mkdir()
 
 
 def test_make_carvnocar(tmp_path):
@@ -36,9 +39,13 @@ def test_make_carvnocar(tmp_path):
     succeed(*make, tmp_path / "c.h5", "--seed", 3)
     assert (tmp_path / "a.h5").read_bytes() != (tmp_path / "c.h5").read_bytes()
 
-    (tmp_path / "test" / "car" / "2.jpg").write_text("no picture")
-    assert fail(*make, tmp_path / "a.h5").startswith(
-        f"make_carvnocar.py: {tmp_path}/test/car/2.jpg: cannot be read as a picture")
+    bad = [tmp_path / name for name in ("test/car/2.jpg", "train/car/3.txt", "train/nocar/4.jpg")]
+    for path in bad:
+        path.write_text("no picture")
+    finished = call(*make, tmp_path / "a.h5")
+    assert finished.returncode == 2 and finished.stdout == ""
+    for path, line in zip(bad, finished.stderr.splitlines(), strict=True):  # all of them, and of both parts
+        assert line.startswith(f"make_carvnocar.py: {path}: cannot be read as a picture")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
@@ -48,7 +55,10 @@ def test_a_missing_folder_and_a_folder_among_the_pictures_are_one_line(tmp_path)
     (tmp_path / "test" / "car" / "0").mkdir()
     assert fail(*make) == f"make_carvnocar.py: {tmp_path}/test/car/0: Is a directory"
     shutil.rmtree(tmp_path / "test" / "nocar")
-    assert fail(*make) == f"make_carvnocar.py: {tmp_path}/test/nocar: No such file or directory"
+    (tmp_path / "test" / "noncar").mkdir()
+    assert fail(*make) == (
+        f"make_carvnocar.py: {tmp_path}: has no folder test/nocar; it must have train/car, train/nocar, test/car, "
+        "test/nocar and has test/, test/car/, test/noncar/, train/, train/car/, train/nocar/")
     assert not (tmp_path / "a.h5").exists()
 
 
