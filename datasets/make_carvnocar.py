@@ -13,7 +13,6 @@ With --hdf5 it converts a data set of another layout, in one HDF5 file or two: a
 kind, of which --car says which one is a car.
 """
 
-import glob
 import io
 import os
 import re
@@ -31,25 +30,15 @@ OUT = "datasets/carvnocar.h5"
 SIZE = [80, 45]  # width, height in pixels
 SEED = 1
 PARTS = ("train", "test")
-KINDS = {**dict.fromkeys(("", "x", "image", "images"), "X"),  # of an array, by what is left of its name
-         **dict.fromkeys(("y", "label", "labels", "target", "targets"), "y")}
-
-
-def check_folders(folder):
-    """Raise InputError, or OSError, if a folder does not have the four folders of pictures."""
-    wanted = [f"{part}/{name}" for part in PARTS for name in photos.FOLDER_LABELS]
-    missing = [name for name in wanted if not os.path.isdir(f"{folder}/{name}")]
-    if missing:
-        os.listdir(folder)  # an OSError if there is no such folder
-        there = sorted(glob.glob("*/", root_dir=folder) + glob.glob("*/*/", root_dir=folder))
-        raise InputError(f"{folder}: has no folder {missing[0]}; it must have {', '.join(wanted)} and has "
-                         f"{', '.join(there[:10]) or 'no folder'}")
+KINDS = {"": "X", "x": "X", "image": "X", "images": "X", "y": "y", "label": "y", "labels": "y"}  # by the rest of a name
 
 
 def list_part(folder):
     """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
     labelled = []
     for name, label in photos.FOLDER_LABELS.items():
+        if not os.path.isdir(f"{folder}/{name}"):
+            raise InputError(f"{folder}/{name}: no such folder; it needs train/car, train/nocar, test/car, test/nocar")
         names = [n for n in os.listdir(f"{folder}/{name}") if not photos.is_leftover(n)]
         labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=photos.natural_order)]
     if not labelled:
@@ -71,39 +60,32 @@ def read_part(folder, size, generator):
     return X, np.array(labels, np.uint8)[:, None], errors
 
 
-# ------------------------------------------------------------------------------------------ data sets of other layouts
-
 def read_arrays(paths):
     """The arrays of HDF5 files, by what their names tell, or else their file's name. Raises InputError, or OSError.
 
     Returns a dict from "X_train", "y_train", "X_test" and "y_test" to what messages call the array, and the array.
     """
-    arrays, holds = {}, []
+    found, holds = {f"{kind}_{part}": [] for part in PARTS for kind in "Xy"}, []
     for path in paths:
         with pictures.open_hdf5(path) as file:
-            stored = pictures.list_arrays(file)
-            holds.append(f"{path} holds {pictures.describe_arrays(stored)}")
-            for name, array in stored.items():
+            holds.append(f"{path} holds {pictures.describe_arrays(file)}")
+            for name, array in pictures.list_arrays(file).items():
                 kind = KINDS.get(re.sub("train|test|set|orig|data|[^a-z]", "", name.lower()))
-                part = re.search("train|test", name.lower()) or re.search("train|test", os.path.basename(path).lower())
-                is_text = kind == "y" and h5py.check_string_dtype(array.dtype)
-                if kind and part and array.size and (array.dtype.kind in "biuf" or is_text):
-                    key = f"{kind}_{part[0]}"
-                    if key in arrays:
-                        raise InputError(f"{name} and {arrays[key][0]} both may be {key}")
-                    arrays[key] = f"{path}: {name}", pictures.stored_array(file, name)[()]
-    missing = [f"{kind}_{part}" for part in PARTS for kind in "Xy" if f"{kind}_{part}" not in arrays]
-    if missing:
-        raise InputError(f"{'; '.join(holds)}: no {' and no '.join(missing)} among these")
-    return arrays
+                part = re.search("train|test", f"{name} {os.path.basename(path)}".lower())
+                if kind and part and array.size and (kind == "y" or array.dtype.kind in "biuf"):
+                    found[f"{kind}_{part[0]}"].append((f"{path}: {name}", np.asarray(array[()])))
+    for key, arrays in found.items():
+        if len(arrays) != 1:
+            raise InputError(f"{'; '.join(holds)}: {len(arrays)} of these may be {key}, not one")
+    return {key: arrays[0] for key, arrays in found.items()}
 
 
 def as_pictures(name, X, white):
     """Pictures as uint8 of shape (m, height, width, 3). Raises InputError.
 
-    X : pictures of shape (m, height, width), or with 1 or 3 channels, last or after the m; white : their highest value
+    X : of shape (m, height, width), or with 1 or 3 channels, last or after the m; white : its highest value, 1 or 255
     """
-    last = X[..., None] if X.ndim == 3 else X if X.shape[-1] in (1, 3) else np.moveaxis(X, min(1, X.ndim - 1), -1)
+    last = X[..., None] if X.ndim == 3 else np.moveaxis(X, 1, 3) if X.ndim == 4 and X.shape[3] not in (1, 3) else X
     if last.ndim != 4 or last.shape[3] not in (1, 3):
         raise InputError(f"{name} has shape {X.shape}; (number, height, width) was expected, or with 1 or 3 channels")
     if not (X.min() >= 0 and X.max() <= max(1.01, white)):  # not NaN either; interpolation leaves a little above 1
@@ -118,8 +100,8 @@ def label_text(label):
     """A label as text: "1" for 1, 1.0, True, b"1" and "1"."""
     try:
         return f"{float(label):g}"
-    except ValueError:
-        return label.decode(errors="replace") if isinstance(label, bytes) else label
+    except (TypeError, ValueError):
+        return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
 def as_labels(name, y, m):
@@ -128,36 +110,31 @@ def as_labels(name, y, m):
         y = y.argmax(axis=1)
     if y.shape not in ((m,), (m, 1), (1, m)):
         raise InputError(f"{name} has shape {y.shape} for {m} pictures")
-    labels = [label_text(label) for label in y.ravel().tolist()]
-    if "nan" in labels:
-        raise InputError(f"{name} holds NaN")
-    return labels
+    return [label_text(label) for label in y.ravel().tolist()]
 
 
 def convert(paths, car):
     """Make a data set of HDF5 files of another layout; car : the label of a car, or None if labels are 0 and 1.
 
-    Returns {"train": (X, y), "test": (X, y)}. Raises InputError, or OSError.
+    Returns {"train": what `read_part` returns, "test": the same}. Raises InputError, or OSError.
     """
-    arrays, both = read_arrays(paths), ", ".join(paths)
+    arrays = read_arrays(paths)
     white = 1 if min(arrays[f"X_{part}"][1].max() for part in PARTS) <= 1.01 else 255
     X = {part: as_pictures(*arrays[f"X_{part}"], white) for part in PARTS}
     y = {part: as_labels(*arrays[f"y_{part}"], len(X[part])) for part in PARTS}
     if X["train"].shape[1:] != X["test"].shape[1:]:
-        raise InputError(f"{both}: pictures of two sizes, {X['train'].shape[1:]} and {X['test'].shape[1:]}")
+        raise InputError(f"{paths[-1]}: pictures of two sizes, {X['train'].shape[1:]} and {X['test'].shape[1:]}")
     labels, wanted = {*y["train"], *y["test"]}, "1" if car is None else label_text(car)
     if wanted not in labels or car is None and not labels <= {"0", "1"}:
-        raise InputError(f"{both}: the labels are {', '.join(sorted(labels)[:10])}; say with --car which is a car")
-    return {part: (X[part], np.array([[label == wanted] for label in y[part]], np.uint8)) for part in PARTS}
+        raise InputError(f"{paths[-1]}: the labels are {', '.join(sorted(labels)[:10])}; say with --car which is a car")
+    return {part: (X[part], np.array([[label == wanted] for label in y[part]], np.uint8), []) for part in PARTS}
 
-
-# --------------------------------------------------------------------------------------------------------- the script
 
 def save_data(path, parts):
-    """Write the data set; parts : {"train": (X, y), "test": (X, y)}."""
+    """Write the data set; parts : {"train": what `read_part` returns, "test": the same}."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        for part, (X, y) in parts.items():
+        for part, (X, y, _) in parts.items():
             file.create_dataset(f"X_{part}", data=X, compression="gzip")
             file.create_dataset(f"y_{part}", data=y)
     files.write_atomically(path, lambda file: file.write(content.getbuffer()))
@@ -185,17 +162,15 @@ def main(argv=()):
     if options.hdf5:
         parts = convert(options.hdf5, options.car)
     else:
-        check_folders(options.pictures)
-        generator, parts, errors = np.random.RandomState(options.seed), {}, []
-        for part in PARTS:
-            *parts[part], wrong = read_part(f"{options.pictures}/{part}", options.size, generator)
-            errors += wrong
-        for error in sorted(errors):
-            print(f"{user_input.program()}: {error}", file=sys.stderr)
-        if errors:
-            return 2
+        os.listdir(options.pictures)  # an OSError if there is no such folder
+        generator = np.random.RandomState(options.seed)
+        parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in PARTS}
+    errors = sorted(error for _, _, wrong in parts.values() for error in wrong)
+    if errors:
+        print(*(f"{user_input.program()}: {error}" for error in errors), sep="\n", file=sys.stderr)
+        return 2
     save_data(options.out, parts)
-    for part, (X, y) in parts.items():
+    for part, (X, y, _) in parts.items():
         print(f"{part}: {len(X)} pictures, {X.shape[1:]}, of which {y.sum(dtype=int)} show a car")
     print(f"data set: {options.out}")
     return 0

@@ -68,7 +68,7 @@ def _open(file):
         what = f"; {HEIC_HELP}" if is_heic else ", or damaged"
         raise InputError(f"in none of the formats {', '.join(formats())}{what}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first") from error
+        raise InputError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels (9459 x 9459); make it smaller") from error
 
 
 def _to_rgb(picture):
@@ -146,14 +146,13 @@ def is_leftover(name):
 
 
 def _unread(argument):
-    """A line for each folder of `_folders` with files that are not read: how many of which endings."""
+    """A line for each folder of `_folders` with something that is not read: how many of which endings."""
     for folder in _folders(argument):
-        others = {*os.listdir(folder)}.difference(map(os.path.basename, list_pictures(folder)), FOLDER_LABELS)
-        kinds = collections.Counter(
-            "folders" if os.path.isdir(os.path.join(folder, name)) else os.path.splitext(name)[1].lower() or "no ending"
-            for name in others if not is_leftover(name) and name != "labels.csv")
-        if kinds:
-            counts = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        read = {*map(os.path.basename, list_pictures(folder)), *FOLDER_LABELS, "labels.csv"}
+        others = [name for name in sorted(os.listdir(folder)) if name not in read and not is_leftover(name)]
+        kinds = collections.Counter(os.path.splitext(name)[1].lower() or "without ending" for name in others)
+        if others:
+            counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
             yield f"{folder}: not read: {counts}" + (f"; {HEIC_HELP}" if {*HEIC} & {*kinds} else "")
 
 

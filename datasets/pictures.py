@@ -91,25 +91,25 @@ def open_hdf5(path):
 
 
 def list_arrays(file):
-    """The arrays of an open HDF5 file and of the groups in it, a dict from name to `h5py.Dataset`; links left out."""
+    """The arrays that lie in an open HDF5 file itself, also in its groups, a dict from name to `h5py.Dataset`."""
     arrays = {}
     file.visititems(lambda name, item: arrays.update({name: item} if isinstance(item, h5py.Dataset) else {}))
-    return arrays
+    return {name: array for name, array in arrays.items() if not array.external and not array.is_virtual}
 
 
-def describe_arrays(arrays):
-    """What an HDF5 file holds, as "x (40, 8, 10, 3) uint8, y (40,) int64"; arrays : what `list_arrays` returned."""
-    return ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in arrays.items())[:400] or "no arrays"
+def describe_arrays(file):
+    """The same as a text: "x (40, 8, 10, 3) uint8, y (40,) int64"."""
+    return ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in list_arrays(file).items())[:400]
 
 
-def stored_array(file, name):
-    """The array `name` of an open HDF5 file, an `h5py.Dataset`. Raises InputError.
+def _stored_array(file, name):
+    """The array `name` of an open HDF5 file: an `h5py.Dataset` of numbers. Raises InputError.
 
     HDF5 can point into other files, which are not read.
     """
     link = file.get(name, getlink=True)
     if link is None:
-        raise InputError(f"has no {name}, but {describe_arrays(list_arrays(file))}; {CONVERTER}")
+        raise InputError(f"has no {name}, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
     if not isinstance(link, h5py.HardLink):
         raise InputError(f"{name} is a link; the data must be in the file itself")
     stored = file[name]
@@ -117,12 +117,6 @@ def stored_array(file, name):
         raise InputError(f"has no {name}, but a group or a type of that name")
     if stored.external or stored.is_virtual:
         raise InputError(f"{name} lies in other files; the data must be in the file itself")
-    return stored
-
-
-def _stored_numbers(file, name):
-    """The same, of numbers."""
-    stored = stored_array(file, name)
     if stored.dtype.kind not in "biuf":
         raise InputError(f"{name} holds {stored.dtype}, not numbers; {CONVERTER}")
     return stored
@@ -130,7 +124,7 @@ def _stored_numbers(file, name):
 
 def _stored_pictures(file, part):
     """The pictures of one part, "train" or "test", as an HDF5 data set of the right shape. Raises InputError."""
-    stored = _stored_numbers(file, f"X_{part}")
+    stored = _stored_array(file, f"X_{part}")
     if len(stored.shape or ()) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
         raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected; {CONVERTER}")
     return stored
@@ -138,7 +132,7 @@ def _stored_pictures(file, part):
 
 def _stored_labels(file, part, number):
     """The labels of one part with so many pictures, (1, m). Raises InputError."""
-    stored = _stored_numbers(file, f"y_{part}")
+    stored = _stored_array(file, f"y_{part}")
     if stored.shape not in ((number,), (number, 1), (1, number)):
         raise InputError(f"y_{part} has shape {stored.shape} for {number} pictures; {CONVERTER}")
     labels = stored[()]

@@ -27,12 +27,9 @@ MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched i
 
 
 def make_parser(description, *saved_networks):
-    """The command line of a study; saved_networks : which of "parameters" and "pruned" it is about.
-
-    A study that is about none trains the recorded experiment's networks, on its pictures.
-    """
+    """The command line of a study; saved_networks : which of "parameters" and "pruned" it is about."""
     parser = user_input.ArgumentParser(description)
-    if saved_networks:
+    if saved_networks:  # a study that is about none trains those of the recorded experiment
         parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     if "parameters" in saved_networks:
         parser.add_path("--parameters", prun_parameters.PARAMETERS, "FILE", "the network before pruning")

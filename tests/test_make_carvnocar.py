@@ -56,9 +56,8 @@ def test_a_missing_folder_and_a_folder_among_the_pictures_are_one_line(tmp_path)
     assert fail(*make) == f"make_carvnocar.py: {tmp_path}/test/car/0: Is a directory"
     shutil.rmtree(tmp_path / "test" / "nocar")
     (tmp_path / "test" / "noncar").mkdir()
-    assert fail(*make) == (
-        f"make_carvnocar.py: {tmp_path}: has no folder test/nocar; it must have train/car, train/nocar, test/car, "
-        "test/nocar and has test/, test/car/, test/noncar/, train/, train/car/, train/nocar/")
+    assert fail(*make) == (f"make_carvnocar.py: {tmp_path}/test/nocar: no such folder; "
+                           "it needs train/car, train/nocar, test/car, test/nocar")
     assert not (tmp_path / "a.h5").exists()
 
 
@@ -119,12 +118,13 @@ def test_arrays_that_are_missing_or_there_twice_are_one_line(arrays, tmp_path):
     path = write_arrays(tmp_path / "a.h5", train_x=arrays["X_train"], train_y=arrays["y_train"], x_test=b"text")
     assert fail(*CONVERT, path, "--out", tmp_path / "new.h5") == (
         f"make_carvnocar.py: {path} holds train_x (20, 6, 8, 3) uint8, train_y (20, 1) uint8, x_test () object: "
-        "no X_test and no y_test among these")
+        "0 of these may be X_test, not one")
+    holds = "train_x (20, 6, 8, 3) uint8, train_y (20, 1) uint8, x_test () object"
     assert fail(*CONVERT, path, path, "--out", tmp_path / "new.h5") == (
-        f"make_carvnocar.py: {path}: train_x and {path}: train_x both may be X_train")
+        f"make_carvnocar.py: {path} holds {holds}; {path} holds {holds}: 2 of these may be X_train, not one")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file.create_dataset("X_train", (20, 6, 8, 3), np.uint8, external=[(str(path), 0, 2880)])
-    assert "X_train lies in other files" in fail(*CONVERT, tmp_path / "b.h5", "--out", tmp_path / "new.h5")
+    assert "b.h5 holds : 0 of these may be X_train" in fail(*CONVERT, tmp_path / "b.h5", "--out", tmp_path / "new.h5")
     assert not (tmp_path / "new.h5").exists()
 
 
@@ -188,11 +188,6 @@ def test_labels_of_any_kind_are_read(kind, car, arrays, tmp_path):
         assert line.endswith("; say with --car which is a car") and str(car).removesuffix(".0") in line
     if car not in (None, 0):  # 0 and 1 mean what they say
         assert fail(*CONVERT, path, "--out", tmp_path / "b.h5") == line
-
-
-def test_labels_that_are_missing_are_refused(arrays, tmp_path):
-    path = write_arrays(tmp_path / "a.h5", **{**arrays, "y_test": np.full(8, np.nan)})
-    assert fail(*CONVERT, path, "--out", tmp_path / "b.h5") == f"make_carvnocar.py: {path}: y_test holds NaN"
 
 
 def test_options_that_do_not_go_with_a_conversion_are_refused(tmp_path):

@@ -29,6 +29,7 @@ from .conftest import fail
     ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
     ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
     ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "outputs; 1 must be"),
+    ({"W1": np.ones((12, 5))}, "W1 has shape (12, 5), but 12 inputs come to it; (units, inputs) must be"),
     ({"W1": np.ones((5, 12), complex)}, "real"),
     ({"W1": np.ones((5, 12), bool)}, "real"), ({"W1": np.full((5, 12), np.longdouble("1e4000"))}, "W1 holds NaN, inf"),
 ])
