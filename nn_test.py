@@ -14,7 +14,7 @@ import numpy as np
 
 import nn_functions as nn
 from datasets import files, networks, pictures, user_input
-from datasets.photos import find_photos, photo_labels, read_photos
+from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
 from figure import drawing
 
 PHOTOS = "photos_demo"
@@ -38,11 +38,11 @@ def verdicts(photos, labels, parameters, threshold=THRESHOLD):
 
     labels : 1, 0 or None of each; threshold : the probability above which the verdict is "car"
     """
-    return judge(pictures.scale_pictures(photos), labels, parameters, threshold)
+    return judge(pictures.as_columns(photos), labels, parameters, threshold)
 
 
 def judge(X, labels, parameters, threshold):
-    """Judge pictures as the network's input X, of shape (n_x, m). Returns a list of `Verdict`; otherwise as above."""
+    """Judge pictures as columns, X of shape (n_x, m), numbers or uint8; otherwise as above."""
     return [Verdict(f"{'car' if p > threshold else 'no car'} {p:.3f}", label is not None and (p > threshold) != label)
             for p, label in zip(nn.predict(X, parameters)[0], labels)]
 
@@ -50,7 +50,7 @@ def judge(X, labels, parameters, threshold):
 def score(judged, labels):
     """How many of the photos that have a label are judged correctly, as "26/27"; judged : a list of `Verdict`."""
     correct = [not verdict.wrong for verdict, label in zip(judged, labels) if label is not None]
-    return f"{sum(correct)}/{len(correct)}" if correct else "no labels"
+    return f"{sum(correct)}/{len(correct)}" if correct else "no score, no labels"
 
 
 def mistakes(judged, labels):
@@ -122,23 +122,27 @@ def main(argv=()):
     shape = pictures.picture_shape(options.data)
     parameters = networks.load_parameters(options.parameters, np.prod(shape))
     if options.test:
-        data = pictures.load_data(options.data)
+        data = pictures.load_data(options.data, scale=False)
         for note in data.notes:
             print(note)
-        X, labels, errors = data.X_test, data.Y_test[0].astype(int), []
+        X, labels, notes, errors = data.X_test, data.Y_test[0].astype(int), [], []
         paths, photos = [f"test {i + 1}" for i in range(len(labels))], X.T.reshape(-1, *shape)
     else:
-        found = find_photos(options.photos or [user_input.default_path(PHOTOS)])
-        paths, photos, errors = read_photos(found, shape)
-        X, labels = pictures.scale_pictures(photos), photo_labels(paths)
+        given = options.photos or [user_input.default_path(PHOTOS)]
+        paths, photos, errors = read_photos(find_photos(given), shape)
+        X, labels = pictures.as_columns(photos), photo_labels(paths)
+        notes = photo_notes(given, paths, labels)
 
-    judged = judge(X, labels, parameters, options.threshold)
+    judged = judge(X, labels, parameters, options.threshold) if paths else []
     for path, verdict in zip(paths, judged):
         print(f"{path}: {verdict.text}{' (wrong)' if verdict.wrong else ''}")
+    if paths and set(labels) != {None}:
+        print(f"right: {score(judged, labels)}\n{mistakes(judged, labels)}")
+    elif paths:
+        print("no score: no photo has a label, of a labels.csv (file,label) beside it or of a folder car or nocar")
+    for note in notes:
+        print(note)
     if paths:
-        print(f"right: {score(judged, labels)}")
-        if set(labels) != {None}:
-            print(mistakes(judged, labels))
         title = "Car or no car, with the probability of a car"
         if options.threshold != THRESHOLD:
             title += f" (car above {options.threshold:g})"

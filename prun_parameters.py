@@ -15,7 +15,7 @@ import nn_main
 import nn_test
 import prun_mask
 from datasets import files, networks, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, read_photos
+from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
@@ -119,7 +119,7 @@ def print_export(path, pruned, unpruned):
 def changed_verdicts(one, other, data, photos):
     """How many verdicts differ between two networks on the training pictures, the test pictures and the photos: a list.
     """
-    inputs = [data.X_train, data.X_test, pictures.scale_pictures(photos)]
+    inputs = [data.X_train, data.X_test, pictures.as_columns(photos)]
     return [((nn.predict(X, one) > 0.5) != (nn.predict(X, other) > 0.5)).sum() for X in inputs]
 
 
@@ -156,7 +156,7 @@ def main(argv=()):
     options = parser.parse_args(argv)
 
     files.check_folder(options.figures)
-    data = pictures.load_data(options.data)
+    data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)
     pruned_file = record.pruned_network(options.pruned)
@@ -172,6 +172,8 @@ def main(argv=()):
     if not paths:
         raise user_input.InputError(errors[0])
     labels = photo_labels(paths)
+    for note in photo_notes([options.photos], paths, labels):
+        print(note)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]

@@ -274,6 +274,8 @@ def main(argv=()):
         nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
         if options.resume and os.path.exists(record.record_file(options.out)):
             run = record.load_record(options.out, run)
+        elif options.resume:
+            print(f"{options.out}: holds no run to go on with; this one starts with step 1")
         try:
             run_steps(options, data, unpruned, before, run)
         except KeyboardInterrupt:

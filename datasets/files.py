@@ -51,8 +51,12 @@ def check_folder(path):
         path = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(path):
         raise InputError(f"{path}: is not a folder")
-    with _errors_that_name(path), tempfile.TemporaryFile(dir=path):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written to ({error.strerror}); name another folder, with --out or "
+                         "--figures") from error
 
 
 def sha256(path):

@@ -1,6 +1,7 @@
 """Networks on disk: the `.npy` files of training and pruning, and the small `.npz` of an exported network."""
 
 import io
+import re
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from datasets.user_input import InputError, as_input_error
 
 ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
 BITS = range(1, 33)  # that a gap may have
+NAME = re.compile("[Wb][1-9][0-9]*")  # of a layer's weights and biases
 MOST_NUMBERS = 10**8  # weights and biases, zeros included: a file of a few bytes must not fill the memory
 
 
 def load_parameters(path, n_x, outputs=1):
-    """Read a network that `save_parameters` or `export_parameters` wrote.
+    """Read a network that `save_parameters`, `export_parameters`, or `np.savez(file, W1=..., b1=..., ...)` wrote.
 
-    Returns a dict `W1, b1, ..., WL, bL` of float64 arrays.
+    Returns a dict `W1, b1, ..., WL, bL` of float64 arrays. Other keys are left out; a bias may have shape (n_l,), too.
 
     n_x, outputs : the numbers of inputs and outputs that the data has; the network must have as many
     Raises InputError, or OSError.
@@ -27,9 +29,11 @@ def load_parameters(path, n_x, outputs=1):
     stored = load_exported(path) if exported else load_dict(path)
     parameters = {}
     size = n_x
-    for l in range(1, sum(name.startswith("W") for name in stored) + 1):
+    for l in range(1, sum(name[0] == "W" for name in filter(NAME.fullmatch, stored)) + 1):
         for name in (f"W{l}", f"b{l}"):
             value = stored.get(name)
+            if name[0] == "b" and isinstance(value, np.ndarray) and value.ndim == 1:
+                value = value[:, None]
             if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
                 raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
             with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
@@ -38,12 +42,14 @@ def load_parameters(path, n_x, outputs=1):
                 raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
         rows, columns = parameters[f"W{l}"].shape
         if rows == 0 or columns != size:
-            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it")
+            way_on = "; (units, inputs) must be" if rows == size else (
+                "; name its pictures with --data, or another network" if l == 1 else "")
+            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it{way_on}")
         if parameters[f"b{l}"].shape != (rows, 1):
             raise InputError(f"{path}: b{l} has shape {parameters[f'b{l}'].shape}, not {(rows, 1)}")
         size = rows
     if not parameters:
-        raise InputError(f"{path}: not a network W1, b1, ..., WL, bL")
+        raise InputError(f"{path}: not a network W1, b1, ..., WL, bL, but {', '.join(stored)[:200]!r}")
     if size != outputs:
         raise InputError(f"{path}: is a network with {size} outputs; {outputs} must be")
     return parameters
@@ -129,12 +135,16 @@ def _file_of(arrays):
 def load_exported(path):
     """Read what `export_parameters` wrote: a dict `W1, b1, ..., WL, bL` of float32 arrays.
 
+    Or what `np.savez` wrote, with None for each array of another name.
+
     Whether layers chain and numbers are finite is the caller's to check. Raises InputError, or OSError.
     """
     with open(path, "rb") as file, as_input_error(path, "an exported network"):
         with np.load(file, allow_pickle=False) as archive:
             if "connections" in archive.files:
                 raise InputError("is an exported network of an earlier version; export it again")
+            if "layers" not in archive.files:
+                return {name: archive[name] if NAME.fullmatch(name) else None for name in archive.files}
             arrays = [archive[name] for name in ARRAYS]
         if [array.dtype.str for array in arrays] != [*ARRAYS.values()]:
             raise InputError(f"has arrays of types {', '.join(str(array.dtype) for array in arrays)}")

@@ -8,6 +8,8 @@ import numpy as np
 
 from datasets.user_input import InputError, as_input_error
 
+CONVERTER = "python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 converts the layouts of others"
+
 
 class Data(NamedTuple):
     """A data set: X of shape (n_x, m), pixels from 0 to 1, and Y of shape (1, m), 1 = car, 0 = no car; all float64.
@@ -30,13 +32,13 @@ def load_data(path, scale=True):
     Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; a note tells which of the two was
     assumed. Labels stored as (m,), (m, 1) or (1, m) are all read.
     """
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         train, test = _stored_pictures(file, "train"), _stored_pictures(file, "test")
         if (train.shape[1:], train.dtype) != (test.shape[1:], test.dtype):
             raise InputError(f"pictures of two kinds: {train.shape[1:]} {train.dtype} in X_train, "
                              f"{test.shape[1:]} {test.dtype} in X_test")
         if train.dtype != np.uint8 and train.dtype.kind != "f":
-            raise InputError(f"X_train holds {train.dtype}, neither uint8 nor floating-point numbers")
+            raise InputError(f"X_train holds {train.dtype}, neither uint8 nor floating-point numbers; {CONVERTER}")
         Y_train, Y_test = _stored_labels(file, "train", len(train)), _stored_labels(file, "test", len(test))
         train, test = train[()], test[()]
         max_pixel = _max_pixel(train, test)
@@ -46,7 +48,7 @@ def load_data(path, scale=True):
     if Y_train.min() == Y_train.max():
         notes.append(f"warning: {path}: every label in y_train is {Y_train.min():.0f}")
     if train.dtype == np.uint8 and not scale:
-        return Data(_as_columns(train), Y_train, _as_columns(test), Y_test, tuple(notes))
+        return Data(as_columns(train), Y_train, as_columns(test), Y_test, tuple(notes))
     return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test, tuple(notes))
 
 
@@ -62,7 +64,7 @@ def commoner_label(data):
 
 def picture_shape(path):
     """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError."""
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         return _stored_pictures(file, "train").shape[1:]
 
 
@@ -71,21 +73,33 @@ def scale_pictures(pictures, max_pixel=255):
 
     X is float64, whatever the pictures are.
     """
-    return np.divide(_as_columns(pictures), max_pixel, dtype=float)
+    return np.divide(as_columns(pictures), max_pixel, dtype=float)
 
 
-def _as_columns(pictures):
+def as_columns(pictures):
     """Pictures, (m, height, width, 3), as columns, (n_x, m): the same memory."""
     return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T
 
 
 @contextlib.contextmanager
-def _open_hdf5(path):
+def open_hdf5(path):
     """Open an HDF5 file to read, an `h5py.File`; any error meanwhile becomes an InputError that names the file."""
     with open(path, "rb"):  # what is missing or a folder is an OSError; h5py's own message for it is very long
         pass
     with as_input_error(path, "an HDF5 file"), h5py.File(path, "r") as file:
         yield file
+
+
+def list_arrays(file):
+    """The arrays that lie in an open HDF5 file itself, also in its groups, a dict from name to `h5py.Dataset`."""
+    arrays = {}
+    file.visititems(lambda name, item: arrays.update({name: item} if isinstance(item, h5py.Dataset) else {}))
+    return {name: array for name, array in arrays.items() if not array.external and not array.is_virtual}
+
+
+def describe_arrays(file):
+    """The same as a text: "x (40, 8, 10, 3) uint8, y (40,) int64"."""
+    return ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in list_arrays(file).items())[:400]
 
 
 def _stored_array(file, name):
@@ -95,7 +109,7 @@ def _stored_array(file, name):
     """
     link = file.get(name, getlink=True)
     if link is None:
-        raise InputError(f"has no {name}")
+        raise InputError(f"has no {name}, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
     if not isinstance(link, h5py.HardLink):
         raise InputError(f"{name} is a link; the data must be in the file itself")
     stored = file[name]
@@ -104,7 +118,7 @@ def _stored_array(file, name):
     if stored.external or stored.is_virtual:
         raise InputError(f"{name} lies in other files; the data must be in the file itself")
     if stored.dtype.kind not in "biuf":
-        raise InputError(f"{name} holds {stored.dtype}, not numbers")
+        raise InputError(f"{name} holds {stored.dtype}, not numbers; {CONVERTER}")
     return stored
 
 
@@ -112,7 +126,7 @@ def _stored_pictures(file, part):
     """The pictures of one part, "train" or "test", as an HDF5 data set of the right shape. Raises InputError."""
     stored = _stored_array(file, f"X_{part}")
     if len(stored.shape or ()) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
-        raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected")
+        raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected; {CONVERTER}")
     return stored
 
 
@@ -120,10 +134,12 @@ def _stored_labels(file, part, number):
     """The labels of one part with so many pictures, (1, m). Raises InputError."""
     stored = _stored_array(file, f"y_{part}")
     if stored.shape not in ((number,), (number, 1), (1, number)):
-        raise InputError(f"y_{part} has shape {stored.shape} for {number} pictures")
+        raise InputError(f"y_{part} has shape {stored.shape} for {number} pictures; {CONVERTER}")
     labels = stored[()]
-    if not np.isin(labels, (0, 1)).all():
-        raise InputError(f"y_{part} holds other values than 0 and 1")
+    others = np.setdiff1d(labels, (0, 1))
+    if others.size:
+        raise InputError(f"y_{part} holds other values than 0 and 1: {', '.join(map(str, others[:5]))}; "
+                         f"{CONVERTER}, with --car VALUE")
     return labels.reshape(1, -1).astype(float)
 
 

@@ -13,7 +13,7 @@ import os
 import filelock
 import numpy as np
 
-from datasets.files import sha256
+from datasets.files import check_folder, sha256
 from datasets.networks import save_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.user_input import InputError
@@ -99,6 +99,7 @@ def exclusive(out):
 
     The lock is the operating system's, which ends it with the process, however that ends.
     """
+    check_folder(out)
     os.makedirs(out, exist_ok=True)
     lock = filelock.FileLock(f"{out}/.pruning.lock")
     try:
@@ -106,8 +107,6 @@ def exclusive(out):
     except filelock.Timeout:
         raise InputError(f"{out}: another process is pruning there") from None
     except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.filename:  # the folder cannot be written to
-            raise
         raise InputError(f"{out}: this file system has no locks; name a folder on another one with --out") from error
     try:
         yield

@@ -22,7 +22,12 @@ def as_input_error(path, kind):
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: does not fit into memory, or is damaged ({error})") from error
     except Exception as error:  # damaged bytes can make the readers raise nearly anything
+        if "unable to lock file" in str(error) or "already open for write" in str(error):  # the words of HDF5
+            raise InputError(f"{path}: is open for writing in another program, such as a notebook, or was not closed "
+                             "there; close it first") from error
         raise InputError(f"{path}: not {kind}, or a damaged one ({describe(error)[:200]})") from error
 
 
@@ -60,6 +65,8 @@ def exit_status(main):
             return 1
         except (InputError, OSError, MemoryError, FloatingPointError) as error:
             message, status = describe(error), 2
+            if isinstance(error, MemoryError) and "--batch" not in str(argv):
+                message += "; for many pictures, nn_main.py and pruning.py need less memory with --batch N"
         except KeyboardInterrupt:
             message, status = "interrupted", 130
         print(f"{program()}: {message}", file=sys.stderr)

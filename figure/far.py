@@ -17,7 +17,7 @@ import numpy as np
 
 import nn_main
 import pruning
-from datasets import files, pictures, user_input
+from datasets import files, user_input
 from figure import drawing, studies
 
 STEPS = 168  # of 5 %; the last with anything left to prune
@@ -128,10 +128,8 @@ def main(argv=()):
                         help="is added to the first bias of each trained network, to see whether rounding decides")
     studies.add_run_options(parser, "the first N at which training learns anything")
     options = parser.parse_args(argv)
-    for note in pictures.load_data(options.data).notes:
-        print(note)
     files.check_folder(options.figures)
-    study(os.path.abspath(options.data), options.figures, options.seeds or studies.SEEDS,
+    study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, options.seeds or studies.SEEDS,
           perturbation=options.perturbation, cluster=options.cluster, show=options.show)
     return 0
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import nn_functions as nn
 import nn_main
-from datasets import files, pictures, user_input
+from datasets import files, user_input
 from figure import drawing, studies
 
 STEPS = (39, 80)  # of 5 %, after which the networks are compared
@@ -142,10 +142,8 @@ def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0])
     studies.add_run_options(parser)
     options = parser.parse_args(argv)
-    for note in pictures.load_data(options.data).notes:
-        print(note)
     files.check_folder(options.figures)
-    study(os.path.abspath(options.data), options.figures, cluster=options.cluster, show=options.show)
+    study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, cluster=options.cluster, show=options.show)
     return 0
 
 

@@ -218,13 +218,11 @@ def main(argv=()):
                         help="with the original's step sizes")
     studies.add_run_options(parser)
     options = parser.parse_args(argv)
-    for note in pictures.load_data(options.data).notes:
-        print(note)
     original = stored_costs(options.original) if os.path.exists(options.original) else None
     files.check_folder(options.figures)
     step_sizes = {**STEP_SIZES, first: STEP_SIZES[first]._replace(runs=options.runs)}
-    study(os.path.abspath(options.data), options.figures, step_sizes, original=original, cluster=options.cluster,
-          show=options.show)
+    study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, step_sizes, original=original,
+          cluster=options.cluster, show=options.show)
     return 0
 
 

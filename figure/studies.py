@@ -29,7 +29,8 @@ MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched i
 def make_parser(description, *saved_networks):
     """The command line of a study; saved_networks : which of "parameters" and "pruned" it is about."""
     parser = user_input.ArgumentParser(description)
-    parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
+    if saved_networks:  # a study that is about none trains those of the recorded experiment
+        parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
     if "parameters" in saved_networks:
         parser.add_path("--parameters", prun_parameters.PARAMETERS, "FILE", "the network before pruning")
     if "pruned" in saved_networks:

@@ -134,8 +134,8 @@ def test_no_workers_and_another_version_are_one_line_each(start, scheduler, tmp_
 
 
 @pytest.mark.parametrize("address", ["http://a:1", "x:y:z", "tcp://127.0.0.1:1"])
-def test_an_address_where_nobody_answers_is_one_line(address, small_data, tmp_path):
-    line = fail("figure.far", "--data", small_data, "--figures", tmp_path / "f", "--cluster", address)
+def test_an_address_where_nobody_answers_is_one_line(address, tmp_path):
+    line = fail("figure.far", "--figures", tmp_path / "f", "--cluster", address)
     assert line == f"far.py: {address}: no Dask scheduler answers there"
 
 

@@ -109,6 +109,9 @@ def test_a_full_disk_loses_no_old_network_or_data_set(small_data, mount):
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(small_data, mount, tmp_path):
     folder = mount("ro")
     command = ("nn_main.py", "--data", small_data, "--iterations", 10**9, "--figures", tmp_path, "--out")
-    assert fail(*command, folder) == f"nn_main.py: {folder}: Read-only file system"
+    way_on = "cannot be written to (Read-only file system); name another folder, with --out or --figures"
+    assert fail(*command, folder) == f"nn_main.py: {folder}: {way_on}"
+    assert fail("nn_test.py", "--figures", folder / "new") == f"nn_test.py: {folder}: {way_on}"
+    assert fail("pruning.py", "--out", folder / "new", "--figures", tmp_path) == f"pruning.py: {folder}: {way_on}"
     (tmp_path / "file").write_text("old")
     assert fail(*command, tmp_path / "file") == f"nn_main.py: {tmp_path / 'file'}: is not a folder"

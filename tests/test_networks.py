@@ -17,6 +17,7 @@ from datasets.networks import (
     load_parameters,
     save_parameters,
 )
+from datasets.npy import save_dict
 from datasets.user_input import InputError
 
 from .conftest import fail
@@ -28,6 +29,7 @@ from .conftest import fail
     ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
     ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
     ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "outputs; 1 must be"),
+    ({"W1": np.ones((12, 5))}, "W1 has shape (12, 5), but 12 inputs come to it; (units, inputs) must be"),
     ({"W1": np.ones((5, 12), complex)}, "real"),
     ({"W1": np.ones((5, 12), bool)}, "real"), ({"W1": np.full((5, 12), np.longdouble("1e4000"))}, "W1 holds NaN, inf"),
 ])
@@ -187,6 +189,30 @@ def test_files_that_are_no_exported_network_are_refused(tmp_path, change, what):
         load_parameters(tmp_path / "b.npz", 50)
     with pytest.raises(InputError, match="W1 has shape .5, 50., but 49 inputs come to it"):
         load_parameters(tmp_path / "a.npz", 49)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed, lambda path, **arrays: np.save(path, arrays)])
+def test_networks_that_numpy_saved_are_read(save, tmp_path):
+    """With biases of shape (n,), and with other keys, of which one holds what could run code."""
+    parameters = nn.initialize_parameters((12, 5, 1), 1)
+    other = {"W1_mask": np.ones((5, 12), bool), "Weird": np.ones(3), "W": np.ones((2, 2)), "b": np.ones(3),
+             "best": np.ones((9, 9)), "learning_rate": 0.1, "W03": np.ones((1, 1))}
+    if save in (np.savez, np.savez_compressed):
+        other["W_note"] = np.array({"a": 1}, object)
+    save(tmp_path / "p.npz", **{name: value[:, 0] if name[0] == "b" else value for name, value in parameters.items()},
+         **other)
+    (saved,) = tmp_path.iterdir()  # np.save adds an ending
+    loaded = load_parameters(saved, 12)
+    assert list(loaded) == list(parameters)
+    assert all(np.array_equal(loaded[name], value) for name, value in parameters.items())
+
+
+def test_what_is_no_network_is_named(tmp_path):
+    np.savez(tmp_path / "a.npz", w1=np.ones((1, 12)), kernel=np.ones(1))
+    save_dict(tmp_path / "a.npy", {"parameters": {}, "costs": []})
+    for name, names in (("a.npz", "w1, kernel"), ("a.npy", "parameters, costs")):
+        with pytest.raises(InputError, match=f"{name}: not a network W1, b1, ..., WL, bL, but '{names}'$"):
+            load_parameters(tmp_path / name, 12)
 
 
 def read_or_refused(path):

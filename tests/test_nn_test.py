@@ -6,6 +6,7 @@ from PIL import Image
 
 import nn_functions as nn
 import nn_test
+from datasets import pictures
 from datasets.networks import load_parameters, save_parameters
 from datasets.pictures import load_data
 
@@ -44,6 +45,18 @@ def test_good_photos_are_judged_and_bad_ones_listed(options, photos, tmp_path):
     bad, missing = finished.stderr.splitlines()
     assert bad.startswith(f"nn_test.py: {tmp_path / 'bad.jpg'}: cannot be read as a picture")
     assert missing == f"nn_test.py: {tmp_path / 'missing.jpg'}: No such file or directory"
+
+
+def test_what_is_not_used_is_said_and_no_score_is_no_success(options, photos, tmp_path):
+    (photos / "labels.csv").write_text("file;label\nX1.png;1\nX2.png;1\n")
+    text = succeed("nn_test.py", photos, *options)
+    compared = succeed("prun_parameters.py", *options, "--pruned", tmp_path / "p.npy", "--photos", photos)
+    (photos / "labels.csv").unlink()
+    assert "right:" not in text and text.count("no score: no photo has a label") == 1
+    assert compared.count("photos: no score, no labels\n") == 2
+    for line in (f"{photos}: not read: 1 .txt", f"{photos / 'labels.csv'}: 2 rows without a photo: X1.png, X2.png",
+                 f"{photos / 'labels.csv'}: 3 photos without a row: 1.png, 2.png, 10.png"):
+        assert f"\n{line}\n" in text and f"{line}\n" in compared
 
 
 def test_without_a_good_photo_there_is_no_figure(options, tmp_path):
@@ -118,6 +131,20 @@ def test_the_test_pictures_of_the_data_set_are_judged(options, small_data, tmp_p
     assert lines[8] == f"right: {right.sum()}/8"
     assert f"{(said & right).sum()} found, {(~said & ~right).sum()} missed; {(said & ~right).sum()} false" in lines[9]
     assert_figure(tmp_path / "figure" / "predict.png")
+
+
+@pytest.mark.parametrize("script", ["nn_test.py", "prun_parameters.py"])
+def test_pictures_stay_bytes_until_they_are_multiplied(script, options, photos, small_data, monkeypatch):
+    """As floating-point numbers they take eight times the memory: so only some of them are such at a time."""
+    write_data(small_data, 1500, 1500)
+    multiplied, as_floating = [], nn.as_floating
+    monkeypatch.setattr(nn, "as_floating", lambda X, dtype: multiplied.append(X) or as_floating(X, dtype))
+    monkeypatch.setattr(nn_test, "draw_photos", lambda *arguments: None)
+    monkeypatch.setattr(pictures, "scale_pictures", None)
+    more = ["--test"] if script == "nn_test.py" else ["--pruned", options[3], "--photos", photos]
+    succeed(script, *more, *options)
+    assert {X.dtype for X in multiplied} == {np.dtype(np.uint8)} and {1000, 500} <= {X.shape[1] for X in multiplied}
+    assert max(X.shape[1] for X in multiplied) == 1000
 
 
 def test_the_test_pictures_are_judged_as_the_recorded_accuracy_says(tmp_path):

@@ -2,12 +2,14 @@
 
 import os
 import struct
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from datasets.photos import ENDINGS, LARGE, find_photos, list_pictures, photo_labels, read_picture
+from datasets import photos as photos_module
+from datasets.photos import ENDINGS, LARGE, find_photos, list_pictures, photo_labels, photo_notes, read_picture
 from datasets.user_input import InputError
 
 from .conftest import ROOT
@@ -103,7 +105,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
 @pytest.mark.parametrize("size", [(9500, 9500), (20000, 10000)])
 def test_a_picture_of_too_many_pixels_is_refused_with_the_limit(tmp_path, size):
     Image.new("1", size).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match="a.png: cannot be read as a picture .more than 89,478,485 pixels"):
+    with pytest.raises(InputError, match="a.png: cannot be read .* .more than 89,478,485 pixels .9459 x 9459"):
         read_picture(tmp_path / "a.png", SHAPE)
 
 
@@ -161,12 +163,77 @@ def test_labels_come_from_labels_csv_and_else_from_the_folder(sorted_photos, mon
     assert photo_labels(["2.jpg", "./10.jpg", "../nocar/1.jpg"]) == [1, 0, 0]
 
 
-@pytest.mark.parametrize("content", [b"file,label\n1.png,maybe\n", b"name\n1.png\n", b"file;label\n1.png;1\n",
-                                     b"file,label\n1.png\n", b"", b"\0"])
-def test_labels_that_are_no_table_are_refused(tmp_path, content):
+@pytest.mark.parametrize("content, what", [
+    (b"name\n1.png\n", "not a table with the columns file and label, but with 'name'"),
+    (b"", "not a table with the columns file and label, but with ''"), (b"\0", "not a table with the columns"),
+    (b"file|label\n1.png|1\n", "not a table with the columns file and label, but with 'file|label'"),
+    (b"file,label\n1.png,maybe\n", "row 2: 1.png has the label 'maybe', not 0 or 1, nocar or car"),
+    (b"file,label\n\n,\n1.png\n", "row 4: 1.png has the label ''"), (b"file,label\r\n1.png,0.5\r\n", "row 2: "),
+    (b"file;label\n1.png;1\n2.png;0\n1.png;0\n", "row 4: 1.png had another label before"),
+])
+def test_labels_that_are_no_table_are_refused(tmp_path, content, what):
     (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(InputError, match="labels.csv: not a table with the columns file and label"):
+    with pytest.raises(InputError) as error:
         photo_labels([str(tmp_path / "1.png")])
+    assert str(error.value).startswith(f"{tmp_path / 'labels.csv'}: {what}")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("no, yes", [("0", "1"), ("0.0", "1.0"), ("nocar", "Car"), ("False", "True"), (" 0", " 1 ")])
+@pytest.mark.parametrize("head, end", [("file,label", "\n"), ("\ufeffFile,Label", "\r\n"), ("id, label, file ", "\r")])
+def test_tables_of_spreadsheets_are_read(separator, no, yes, head, end, tmp_path):
+    rows = [f"1,{yes},1.png", f"2,{no},2,5.png".replace("2,5", "2"), ",,", "", f"3,{yes},3.png", ""]
+    if "id" not in head:
+        rows = [",".join(row.split(",")[:0:-1]) for row in rows]
+    (tmp_path / "labels.csv").write_bytes(end.join([head, *rows]).replace(",", separator).encode())
+    assert photo_labels([str(tmp_path / name) for name in ("1.png", "2.png", "3.png", "4.png")]) == [1, 0, 1, None]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_are_the_same_in_both_forms_of_unicode(forms, tmp_path):
+    """A table typed on a PC, photos from a Mac; or the other way round."""
+    in_table, on_disk = (unicodedata.normalize(form, "Z\u00fcrich \u00e9.png") for form in forms)
+    (tmp_path / on_disk).touch()
+    (tmp_path / "labels.csv").write_text(f"file,label\n{in_table},1\n", encoding="utf-8")
+    path = str(tmp_path / on_disk)
+    assert photo_labels([path]) == [1] and photo_notes([tmp_path], [path], [1]) == []
+
+
+def test_what_is_not_used_is_counted(sorted_photos, monkeypatch):
+    monkeypatch.setattr(photos_module, "formats", lambda: ["JPEG", "PNG"])
+    car = sorted_photos / "car"
+    for name in ("a.HEIC", "b.heif", "c.mp4", "d.MP4", "README", "Thumbs.db", ".DS_Store", "._2.jpg", "desktop.ini"):
+        (car / name).touch()
+    (sorted_photos / "nocar" / "labels.csv").write_text("file,label\n1.jpg,0\n")
+    (sorted_photos / "other" / "labels.csv").write_text("file,label\n" + "".join(f"x{i}.jpg,1\n" for i in range(5)))
+    paths = find_photos([sorted_photos, sorted_photos / "other"])
+    assert photo_notes([sorted_photos, sorted_photos / "other", paths[0]], paths, photo_labels(paths)) == [
+        f"{sorted_photos}: not read: 1 without ending",
+        f"{car}: not read: 1 without ending, 1 .heic, 1 .heif, 2 .mp4; {photos_module.HEIC_HELP}",
+        f"{sorted_photos / 'other' / 'labels.csv'}: 5 rows without a photo: x0.jpg, x1.jpg, x2.jpg, ...",
+        f"{sorted_photos / 'other' / 'labels.csv'}: 1 photos without a row: 3.jpg"]
+    (car / "2.jpg").unlink()
+    (car / "10.jpg").unlink()
+    with pytest.raises(InputError) as error:
+        find_photos([car])
+    assert str(error.value) == (f"{car}: holds no pictures; {car}: not read: 1 without ending, 1 .heic, 1 .heif, "
+                                "2 .mp4; for HEIC photos pip install pillow-heif, or export them as JPEG")
+
+
+def test_photos_of_phones_are_read_if_pillow_heif_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    Image.fromarray(GRADIENT).convert("RGB").save(tmp_path / "a.HEIC")
+    assert [os.path.basename(path) for path in list_pictures(tmp_path)] == ["a.HEIC"]
+    assert np.abs(read_picture(tmp_path / "a.HEIC", (60, 80, 3)).astype(int) - GRADIENT[:, :, None]).max() <= 20
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1"])
+def test_a_photo_of_a_phone_of_any_name_is_known_where_it_cannot_be_read(brand, tmp_path, monkeypatch):
+    monkeypatch.setattr(photos_module, "formats", lambda: ["JPEG", "PNG"])
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(400))
+    with pytest.raises(InputError, match="formats JPEG, PNG; for HEIC photos pip install pillow-heif, or export them"):
+        read_picture(tmp_path / "a.jpg", SHAPE)
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-16", "latin-1"])

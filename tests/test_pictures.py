@@ -1,6 +1,8 @@
 """Data sets of pictures, right and wrong ones."""
 
 import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from datasets.pictures import commoner_label, load_data, picture_shape
 from datasets.user_input import InputError
 
-from .conftest import fail, write_data
+from .conftest import fail, needs_posix, write_data
 
 SHAPE = (6, 8, 3)
 
@@ -109,9 +111,50 @@ def test_more_wrong_data_is_refused(tmp_path, changes, what):
         load_data(write_data(tmp_path / "a.h5", **changes))
 
 
+@pytest.mark.parametrize("changes, what", [
+    ({"X_train": None}, "has no X_train, but X_test (8, 6, 8, 3) uint8, y_test (8, 1) uint8, y_train (20, 1) uint8"),
+    ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8); (number, height, width, 3) was"),
+    ({"X_train": np.zeros((20, 6, 8, 3), int), "X_test": np.zeros((8, 6, 8, 3), int)}, "X_train holds int64"),
+    ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2) for 20 pictures"),
+    ({"y_test": np.array([b"car", b"no"] * 4)}, "y_test holds |S3, not numbers"),
+    ({"y_train": np.arange(20) - 1}, "y_train holds other values than 0 and 1: -1, 2, 3, 4, 5; "),
+])
+def test_what_the_loader_refuses_it_names_the_converter_for(changes, what, tmp_path):
+    path = write_data(tmp_path / "a.h5", **changes)
+    with pytest.raises(InputError) as error:
+        load_data(path)
+    assert str(error.value).startswith(f"{path}: {what}")
+    assert "; python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 " in str(error.value)
+    assert str(error.value).endswith("with --car VALUE") == ("other values" in what)
+
+
 def test_a_file_that_is_missing_or_a_folder_is_one_line(tmp_path):
     for path, what in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory")):
         assert fail("nn_main.py", "--data", path) == f"nn_main.py: {path}: {what}"
+
+
+@needs_posix
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_file_that_another_program_writes_to_is_not_called_damaged(libver, tmp_path):
+    write_data(tmp_path / "a.h5")
+    writer = ("import h5py, sys\nwith h5py.File(sys.argv[1], 'w', libver=sys.argv[2]) as file:\n"
+              "    print('open', flush=True)\n    sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", writer, tmp_path / "a.h5", libver], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"open\n"
+        with pytest.raises(InputError, match="a.h5: is open for writing in another program, .*; close it first$"):
+            load_data(tmp_path / "a.h5")
+        process.stdin.close()
+
+
+def test_a_file_larger_than_the_memory_is_one_line(tmp_path):
+    write_data(tmp_path / "a.h5", X_train=None)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.create_dataset("X_train", (10**13, 6, 8, 3), np.uint8, chunks=(1, 6, 8, 3))
+        del file["y_train"]
+        file.create_dataset("y_train", (10**13,), np.uint8, chunks=(1000,))
+    with pytest.raises(InputError, match="a.h5: does not fit into memory, or is damaged .Unable to allocate"):
+        load_data(tmp_path / "a.h5")
 
 
 # -------------------------------------------------------------------------------------------------------- HDF5

@@ -56,6 +56,12 @@ def test_a_resumed_run_carries_the_gram_matrices_to_the_same_bits(tmp_path):
     assert contents(parts) == contents(whole)
 
 
+def test_resume_with_nothing_there_says_that_it_starts(pruning_command, tmp_path):
+    command = (*pruning_command, "--steps", 1, "--iterations", 5, "--out", tmp_path / "o", "--figures", tmp_path)
+    line = f"{tmp_path / 'o'}: holds no run to go on with; this one starts with step 1\n"
+    assert line in succeed(*command, "--resume") and line not in succeed(*command, "--resume")
+
+
 @pytest.mark.parametrize("options", [[], ["--criterion", "global"], ["--l2", 0.01], ["--l1", 0.001],
                                      ["--criterion", "std", "--quality", 0.3],
                                      ["--batch", 8, "--momentum", 0.9]])

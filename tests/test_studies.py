@@ -38,7 +38,11 @@ def test_studies_have_help_and_one_line_errors(study, tmp_path):
     assert "default: figure" in succeed(f"figure.{study}", "--help")
     assert fail(f"figure.{study}", "--wrong") == f"{study}.py: unrecognized arguments: --wrong"
     line = fail(f"figure.{study}", "--data", tmp_path / "missing", "--figures", tmp_path / "figures")
-    assert line.startswith(f"{study}.py: {tmp_path / 'missing'}: ") and not list(tmp_path.iterdir())
+    if study in ("far", "luck", "roundings"):  # they train the recorded experiment's networks, on its pictures only
+        assert line == f"{study}.py: unrecognized arguments: --data {tmp_path / 'missing'}"
+    else:
+        assert line.startswith(f"{study}.py: {tmp_path / 'missing'}: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_figures_that_differ_are_told(tmp_path):

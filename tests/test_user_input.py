@@ -34,7 +34,7 @@ def test_help_and_a_wrong_option(script):
     ("datasets.make_carvnocar", "--pictures"),
 ])
 def test_a_missing_file_is_one_line(script, option, tmp_path):
-    figures = [] if "make" in script else ["--figures", tmp_path]
+    figures = ["--out", tmp_path / "a.h5"] if "make" in script else ["--figures", tmp_path]
     line = fail(script, *option.split(), tmp_path / "missing", *figures)
     assert line.startswith(f"{program(script)}: {tmp_path / 'missing'}")
     assert line.endswith(": No such file or directory")
@@ -44,7 +44,8 @@ def test_a_missing_file_is_one_line(script, option, tmp_path):
 def test_a_wrong_data_set_is_one_line(small_data, tmp_path):
     for script in ("pruning.py", "prun_parameters.py", "nn_test.py"):
         line = fail(script, "--data", small_data, "--figures", tmp_path / "figure")
-        assert line == f"{script}: datasets/parameters.npy: W1 has shape (5, 10800), but 144 inputs come to it"
+        assert line == (f"{script}: datasets/parameters.npy: W1 has shape (5, 10800), but 144 inputs come to it; "
+                        "name its pictures with --data, or another network")
     assert "not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
     assert "not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
 
@@ -110,8 +111,9 @@ def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
     def raising(error):
         raise error
 
+    batch = "for many pictures, nn_main.py and pruning.py need less memory with --batch N"
     for error, status, line in (
-            (InputError("a.npy: is wrong"), 2, "a.npy: is wrong"), (MemoryError(), 2, "MemoryError"),
+            (InputError("a.npy: is wrong"), 2, "a.npy: is wrong"), (MemoryError(), 2, f"MemoryError; {batch}"),
             (OSError(28, "No space left", "a"), 2, "a: No space left"), (KeyboardInterrupt(), 130, "interrupted"),
             (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
         assert raising(error) == status
@@ -130,9 +132,10 @@ def test_scripts_find_their_files_from_any_folder(tmp_path):
 @pytest.mark.parametrize("script, options", [
     ("nn_main.py", ["--data", "missing"]), ("nn_main.py", ["--learning-rate", "1e300"]),
     ("pruning.py", ["--parameters", "missing"]),
-    ("prun_parameters.py", ["--parameters", "missing"]), ("nn_test.py", ["missing"]), ("figure.far", ["--data", "no"])])
+    ("prun_parameters.py", ["--parameters", "missing"]), ("nn_test.py", ["missing"]),
+    ("figure.sensitivity", ["--data", "no"])])
 def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
-    out = [] if script in ("prun_parameters.py", "nn_test.py", "figure.far") else ["--out", tmp_path / "o" / "deep"]
+    out = ["--out", tmp_path / "o" / "deep"] if script in ("nn_main.py", "pruning.py") else []
     fail(script, *options, *out, "--figures", tmp_path / "figure")
     assert not list(tmp_path.iterdir())
 
@@ -141,3 +144,7 @@ def test_more_units_than_memory_is_one_line(small_data, tmp_path):
     line = fail("nn_main.py", "--data", small_data, "--layers", 10**9, "--out", tmp_path / "out", "--figures",
                 tmp_path / "out")
     assert line.startswith("nn_main.py: Unable to allocate") and not contents(tmp_path / "out")
+    assert line.endswith("; for many pictures, nn_main.py and pruning.py need less memory with --batch N")
+    line = fail("nn_main.py", "--data", small_data, "--layers", 10**9, "--batch", 4, "--out", tmp_path / "out",
+                "--figures", tmp_path / "out")
+    assert line.startswith("nn_main.py: Unable to allocate") and "--batch" not in line
