@@ -110,8 +110,7 @@ def parse_options(argv):
     parser.add_argument("--seed", type=user_input.seed, help=f"of the first weights (default: {SEED})")
     parser.add_argument("--start", type=user_input.path, metavar="FILE",
                         help="train on from this network; connections that were pruned come back")
-    parser.add_path("--out", OUT, "DIR", "folder for parameters.npy and data.npy")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for cost.png")
+    parser.add_folders(OUT, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
     user_input.check_descent_options(parser, options)

@@ -10,10 +10,8 @@ import os
 import sys
 from typing import NamedTuple
 
-import numpy as np
-
 import nn_functions as nn
-from datasets import files, networks, pictures, user_input
+from datasets import files, pictures, record, user_input
 from datasets.photos import find_photos, photo_labels, read_photos
 from figure import drawing
 
@@ -63,10 +61,12 @@ def mistakes(judged, labels):
 def draw_photos(paths, photos, judged, title, path, show=False):
     """Draw photos in a grid, each below its name and its verdicts; wrong ones are red and framed.
 
+    A name that several photos have is drawn with the folder.
     judged : for each network a list of `Verdict`, one a photo
     """
     plt = drawing.pyplot(show)
     drawn = min(len(paths), MOST_DRAWN)
+    names = collections.Counter(map(os.path.basename, paths))
     rows = -(-drawn // COLUMNS)
     height = 0.85 + 0.16 * (1 + len(judged))  # inches a row: the photo and the text above it
     figure, grid = plt.subplots(rows, COLUMNS, figsize=(10.5, rows * height + 0.4), squeeze=False, layout="constrained")
@@ -75,7 +75,9 @@ def draw_photos(paths, photos, judged, title, path, show=False):
     for axes in grid.flat:
         axes.axis("off")
     for i, axes in enumerate(grid.flat[:drawn]):
-        name = os.path.basename(paths[i]).encode(errors="replace").decode()  # it may have bytes that are no text
+        folder, name = os.path.split(paths[i])
+        name = name if names[name] == 1 else f"{os.path.basename(folder)}/{name}"
+        name = name.encode(errors="replace").decode()  # it may have bytes that are no text
         _draw_photo(axes, photos[i], name[:22], [network[i] for network in judged])
     drawing.save_figure(figure, path, show)
 
@@ -106,7 +108,7 @@ def parse_options(argv):
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network")
     parser.add_argument("--threshold", type=user_input.real(above=0, below=1), default=THRESHOLD, metavar="P",
                         help="the verdict is car where its probability is above P")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for predict.png")
+    parser.add_folders(FIGURES, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
     if options.test and options.photos:
@@ -120,7 +122,7 @@ def main(argv=()):
 
     files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
-    parameters = networks.load_parameters(options.parameters, np.prod(shape))
+    parameters = record.load_trained(options.parameters, options.data)
     if options.test:
         data = pictures.load_data(options.data)
         for note in data.notes:
@@ -139,6 +141,7 @@ def main(argv=()):
         print(f"right: {score(judged, labels)}")
         if set(labels) != {None}:
             print(mistakes(judged, labels))
+        print(f"network: {options.parameters}")
         title = "Car or no car, with the probability of a car"
         if options.threshold != THRESHOLD:
             title += f" (car above {options.threshold:g})"

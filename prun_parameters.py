@@ -141,7 +141,7 @@ def main(argv=()):
     parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
                         help="write what survived of the pruned network: float32 weights, and the gaps between them")
     parser.add_path("--photos", PHOTOS, "DIR", "folder of photos, with a labels.csv")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for prun_predict.png")
+    parser.add_folders(FIGURES, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
@@ -149,9 +149,7 @@ def main(argv=()):
     data = pictures.load_data(options.data)
     for note in data.notes:
         print(note)
-    pruned_file = record.pruned_network(options.pruned)
-    unpruned = networks.load_parameters(options.parameters, len(data.X_train))
-    pruned = networks.load_parameters(pruned_file, len(data.X_train))
+    unpruned, pruned, pruned_file = record.load_pair(options.parameters, options.pruned, options.data)
     shape = pictures.picture_shape(options.data)
     found = find_photos([options.photos])
     if options.export:
@@ -164,6 +162,7 @@ def main(argv=()):
     labels = photo_labels(paths)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+    print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))

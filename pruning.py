@@ -121,8 +121,7 @@ def parse_options(argv):
                         help="go on until the retrained network's training accuracy is more than this many percentage "
                              "points below the unpruned network's")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
-    parser.add_path("--out", OUT, "DIR", "folder for degree_costs.npy and prun_parameter/")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for degree_costs.png")
+    parser.add_folders(OUT, FIGURES)
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
@@ -263,7 +262,7 @@ def main(argv=()):
     data = pictures.load_data(options.data, scale=not options.batch)
     for note in data.notes:
         print(note)
-    unpruned = networks.load_parameters(options.parameters, len(data.X_train))
+    unpruned = record.load_trained(options.parameters, options.data)
     files.check_folder(options.figures)
     record.refuse_as_start(options.parameters, options.out)
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
@@ -272,6 +271,7 @@ def main(argv=()):
     with nn_main.limit_blas(options.batch or data.Y_train.size), record.exclusive(options.out):
         before = nn.evaluate(data, unpruned)
         nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+        print(f"network: {options.parameters}")
         if options.resume and os.path.exists(record.record_file(options.out)):
             run = record.load_record(options.out, run)
         try:

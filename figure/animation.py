@@ -23,7 +23,7 @@ import nn_main
 import nn_test
 import prun_mask
 import pruning
-from datasets import files, networks, pictures, user_input
+from datasets import files, pictures, record, user_input
 from datasets.photos import photo_labels, read_photos
 from figure import drawing, studies
 
@@ -171,7 +171,7 @@ def study(data_file, parameters_file, figures, seed=nn_main.SEED, steps=pruning.
     data, shape = pictures.load_data(data_file), pictures.picture_shape(data_file)
     for note in data.notes:
         print(note)
-    parameters = networks.load_parameters(parameters_file, len(data.X_train))
+    parameters = record.load_trained(parameters_file, data_file)
     photos, labels = choose_photos(photo, shape)
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames = make_frames(data, parameters, photos, labels, steps)

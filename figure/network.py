@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgba_array
 
 import nn_functions as nn
 import prun_mask
-from datasets import files, user_input
+from datasets import files, record, user_input
 from figure import drawing, studies
 
 EVERY = 10  # inputs, of which one has its connections drawn; all of them would make one dark patch
@@ -73,7 +73,7 @@ def draw(before, after, path, show=False):
 @user_input.exit_status
 def main(argv=()):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
-    before, after = studies.read_networks(options)
+    before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
     files.check_folder(options.figures)
     draw(before, after, f"{options.figures}/network.png", options.show)
     return 0

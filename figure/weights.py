@@ -13,7 +13,7 @@ import numpy as np
 
 import nn_functions as nn
 import nn_main
-from datasets import files, pictures, user_input
+from datasets import files, pictures, record, user_input
 from figure import drawing, studies
 
 BINS = 100
@@ -71,7 +71,8 @@ def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
     parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
     options = parser.parse_args(argv)
-    before, after = (parameters["W1"] for parameters in studies.read_networks(options))
+    before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
+    before, after = before["W1"], after["W1"]
     if not after.any():
         raise user_input.InputError(f"{options.pruned}: layer 1 has no connection left")
     for path, W in ((options.parameters, before), (options.pruned, after)):
