@@ -70,12 +70,9 @@ def print_layer_table(rows):
 
 def print_network(name, parameters, data, photo_score):
     """Print a network's weights, degree, accuracies, score on the photos, and table by layer."""
-    evaluation = nn.evaluate(data, parameters)
     print(f"{name}\nW1 =\n{parameters['W1']}")
     print(f"degree: {round(prun_mask.degree(parameters), 3)} %")
-    always, *commoner = pictures.commoner_label(data)
-    print(f"train accuracy: {evaluation.train_accuracy:.2f} % ({always}: {commoner[0]:.2f} %)")
-    print(f"test accuracy: {evaluation.test_accuracy:.2f} % ({always}: {commoner[1]:.2f} %)")
+    nn_main.print_accuracies(data, parameters)
     print(f"photos: {photo_score}")
     print_layer_table(layer_table(parameters, data.X_train))
     print()
@@ -161,7 +158,8 @@ def main(argv=()):
         raise user_input.InputError(errors[0])
     labels = photo_labels(paths)
 
-    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+    nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
+                                     *record.load_start(options.parameters, unpruned))
     print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))

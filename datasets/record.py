@@ -35,6 +35,14 @@ def load_training(parameters_file):
     return {}
 
 
+def load_start(parameters_file, parameters):
+    """The parameters that a training started from, drawn again, and how: None and None where that is not known."""
+    training, (n_x, *layers, outputs) = load_training(parameters_file), nn.layer_sizes(parameters)
+    if training.get("init") is None or training.get("layers") != layers:
+        return None, None
+    return nn.initialize_parameters((n_x, *layers, outputs), training["seed"], training["init"]), training["init"]
+
+
 def load_trained(parameters_file, data_file):
     """The parameters of a network for a data set. Raises InputError, also if it is known to be trained on another one.
     """

@@ -18,7 +18,7 @@ import nn_main
 import prun_mask
 import prun_parameters
 import pruning
-from datasets import pictures, user_input
+from datasets import pictures, record, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
@@ -55,6 +55,14 @@ def add_run_options(parser, seeds=None, default=None, cache=False):
                                  "what an interrupted study left; delete the folder after a change of the code or data")
     parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")
+
+
+def find_start(parameters_file, parameters):
+    """W1 before training, of shape (n_1, n_x); or None where that is not known, and a line says so."""
+    start, _ = record.load_start(parameters_file, parameters)
+    if start is None:
+        print(f"{parameters_file}: no data.npy tells its start, so what training changed is left out")
+    return start and start["W1"]
 
 
 def trained_networks(data_file, seeds, iterations, cluster=None, init=nn_main.INIT, layers=nn_main.LAYERS):
