@@ -84,7 +84,8 @@ def draw_photos(paths, photos, judged, title, path, show=False):
 
 def _draw_photo(axes, photo, name, judged):
     """Draw one photo; judged : a `Verdict` of each network."""
-    axes.imshow(photo, interpolation="nearest")  # as the network sees it, pixel by pixel
+    white = 255 if photo.dtype == "uint8" else 1
+    axes.imshow(photo.clip(0, white), interpolation="nearest")  # as the network sees it, pixel by pixel
     axes.axis("on")
     axes.set(xticks=[], yticks=[])
     wrong = any(verdict.wrong for verdict in judged)
@@ -94,7 +95,7 @@ def _draw_photo(axes, photo, name, judged):
     for k, verdict in enumerate(reversed([Verdict(name, False), *judged])):
         axes.annotate(verdict.text + (" (wrong)" if verdict.wrong else ""), (0.5, 1), (0, 3 + 11.5 * k),
                       xycoords="axes fraction", textcoords="offset points", ha="center", fontsize=8,
-                      color="red" if verdict.wrong else "black", parse_math=False)
+                      color="red" if verdict.wrong else "black", parse_math=False, family=drawing.font_families())
 
 
 def parse_options(argv):

@@ -67,6 +67,8 @@ def exit_status(main):
             message, status = describe(error), 2
         except KeyboardInterrupt:
             message, status = "interrupted", 130
+        except SystemExit as end:  # of argparse, which has said why
+            return end.code
         print(f"{program()}: {message}", file=sys.stderr)
         return status
 
@@ -117,7 +119,20 @@ class ArgumentParser(argparse.ArgumentParser):
         for name in own:
             if getattr(options, name) is None:
                 setattr(options, name, self._own(name, folder, "data" in changed and os.path.exists(options.data)))
+        if getattr(options, "show", False):
+            self._check_screen()
         return options
+
+    def _check_screen(self):
+        """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""
+        try:
+            from matplotlib import pyplot
+
+            pyplot.close(pyplot.figure())
+            if pyplot.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+                raise ImportError("there is no screen, or no GUI toolkit such as tkinter")
+        except Exception as error:
+            self.error(f"--show: cannot show a figure here: {describe(error)}")
 
     def _own(self, name, folder, other_data):
         """The default of an option of OWN_FILES; folder : None for the recorded experiment."""

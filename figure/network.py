@@ -9,8 +9,6 @@ Time on 2 cores: some seconds.
 import sys
 
 import numpy as np
-from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba_array
 
 import nn_functions as nn
 import prun_mask
@@ -28,6 +26,9 @@ def positions(number):
 
 def draw_connections(axes, W, l, largest):
     """Draw a layer's connections that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba_array
+
     rows, columns = np.nonzero(W)
     if l == 1:  # so many that only some, thin and pale, can be told apart
         rows, columns = rows[columns % EVERY == 0], columns[columns % EVERY == 0]

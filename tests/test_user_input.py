@@ -120,6 +120,7 @@ def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
             (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
         assert raising(error) == status
         assert capsys.readouterr().err == f"script.py: {line}\n"
+    assert pruning.main(["--wrong"]) == 2 and capsys.readouterr().err == "script.py: unrecognized arguments: --wrong\n"
     with pytest.raises(KeyError):  # a mistake in the program shows its traceback
         raising(KeyError("W1"))
 
