@@ -6,6 +6,7 @@ Writes parameters.npy and data.npy, and draws the cost curve.
 import sys
 import time
 
+import numpy as np
 import threadpoolctl
 from tqdm import tqdm
 
@@ -60,30 +61,61 @@ def train(X, Y, parameters, learning_rate, iterations, descent=nn.gradient_desce
     return parameters, costs, time.perf_counter() - start
 
 
-def why_nothing_learned(X, Y, parameters):
-    """Why a network gives every picture the same verdict, and what to try: a sentence. None where it does not.
+def mistakes(AL, Y):
+    """What an accuracy is made of, as "cars: 13 found, 2 missed; 5 false alarms"; AL, Y : ndarrays of shape (1, m)."""
+    said, car = AL > 0.5, Y == 1
+    false = (said & ~car).sum()
+    return (f"cars: {(said & car).sum()} found, {(~said & car).sum()} missed; "
+            f"{false} false alarm{'' if false == 1 else 's'}")
+
+
+def print_accuracies(data, parameters):
+    """Print a network's accuracies, and what they are worth. Raises FloatingPointError, see `nn_functions.evaluate`."""
+    _, *accuracies = nn.evaluate(data, parameters)
+    always, *commoner = pictures.commoner_label(data)
+    for part, accuracy, share, X, Y in zip(("train", "test"), accuracies, commoner, (data.X_train, data.X_test),
+                                           (data.Y_train, data.Y_test)):
+        print(f"{part} accuracy: {accuracy:.2f} % ({always}: {share:.2f} %); {mistakes(nn.predict(X, parameters), Y)}")
+
+
+def judges_all_alike(X, Y, parameters):
+    """Whether a network gives every picture the same verdict, though their labels differ; X : (n_x, m), Y : (1, m)."""
+    return len(np.unique(nn.predict(X, parameters) > 0.5)) < len(np.unique(Y))
+
+
+def why_nothing_learned(X, Y, parameters, start=None, init=None):
+    """Why a network gives every picture the same verdict, and what would have helped. None where it does not.
 
     X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m), of which not all are alike
+    start, init : the parameters before training, and how they were drawn; None where that is not known
     """
-    *hidden, AL = nn.activations(X, parameters)
-    verdicts = AL > 0.5
-    if verdicts.any() != verdicts.all() or Y.min() == Y.max():
+    if not judges_all_alike(X, Y, parameters):
         return None
+    *hidden, AL = nn.activations(X, parameters)
+    if AL[Y == 1].max() < 1e-5 or AL[Y == 0].min() > 1 - 1e-5:
+        wrong = ("picture without a car is given a probability above 1 - 1e-5" if AL.max() > 0.5 else
+                 "car is given a probability below 1e-5")
+        return f"every {wrong}, where the cost's gradient vanishes;\ntrain again with a smaller --learning-rate"
+    he = "" if init == "he" else ", or with --init he"
     off = next((l for l, A in enumerate(hidden, start=1) if not A.any()), None)
-    if off:
-        return (f"all units of layer {off} are off for every picture, so their gradient is 0 for ever; "
-                "train with another --seed, or with --init he")
-    if AL[Y == 1].max() < 1e-5:
-        return ("every car is given a probability below 1e-5, where the cost's gradient vanishes; "
-                "train again with a smaller --learning-rate")
-    return "the cost has not left its first plateau; train for more --iterations, or with --init he"
+    if not off:
+        return ("the cost has not left its first plateau; train for more --iterations"
+                + (he or ", or with a larger --learning-rate"))
+    if start is None:
+        what = f"train with another --seed{he}, or with a smaller --learning-rate"
+    elif nn.activations(X, start)[off - 1].any():
+        what = "training switched them off; train again with a smaller --learning-rate"
+    else:
+        what = f"they were at the start; train with another --seed{he}"
+    return f"all units of layer {off} are off for every picture, so their gradient is 0 for ever;\n{what}"
 
 
-def print_if_nothing_learned(name, data, parameters):
-    """Print so, and why; name : of the network."""
-    reason = why_nothing_learned(data.X_train, data.Y_train, parameters)
+def print_if_nothing_learned(name, data, parameters, start=None, init=None):
+    """Print so, and why, if it is so, which is returned; name : of the network; others : see `why_nothing_learned`."""
+    reason = why_nothing_learned(data.X_train, data.Y_train, parameters, start, init)
     if reason:
         print(f"{name}: nothing was learned, every training picture gets the same verdict:\n{reason}")
+    return reason is not None
 
 
 def draw_costs(costs, learning_rate, name, path, show=False):
@@ -110,8 +142,7 @@ def parse_options(argv):
     parser.add_argument("--seed", type=user_input.seed, help=f"of the first weights (default: {SEED})")
     parser.add_argument("--start", type=user_input.path, metavar="FILE",
                         help="train on from this network; connections that were pruned come back")
-    parser.add_path("--out", OUT, "DIR", "folder for parameters.npy and data.npy")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for cost.png")
+    parser.add_folders(OUT, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
     user_input.check_descent_options(parser, options)
@@ -151,15 +182,12 @@ def main(argv=()):
     with limit_blas(options.batch or data.Y_train.size):
         parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
                                            descent, **settings)
-        evaluation = nn.evaluate(data, parameters)
 
     penalty = " and penalty" if options.l1 or options.l2 else ""
     print(f"cost{penalty}: {costs[0]:.8f} at first, {costs[-1]:.8f} at last")
-    always, *commoner = pictures.commoner_label(data)
-    print(f"train accuracy: {evaluation.train_accuracy:.2f} % ({always}: {commoner[0]:.2f} %)")
-    print(f"test accuracy: {evaluation.test_accuracy:.2f} % ({always}: {commoner[1]:.2f} %)")
+    print_accuracies(data, parameters)
     print(f"time: {seconds:.1f} s for {options.iterations} iterations")
-    print_if_nothing_learned(f"{options.out}/parameters.npy", data, parameters)
+    print_if_nothing_learned(f"{options.out}/parameters.npy", data, parameters, start, options.init)
 
     networks.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
     npy.save_dict(f"{options.out}/data.npy", {

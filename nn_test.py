@@ -10,10 +10,8 @@ import os
 import sys
 from typing import NamedTuple
 
-import numpy as np
-
 import nn_functions as nn
-from datasets import files, networks, pictures, user_input
+from datasets import files, pictures, record, user_input
 from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
 from figure import drawing
 
@@ -63,10 +61,12 @@ def mistakes(judged, labels):
 def draw_photos(paths, photos, judged, title, path, show=False):
     """Draw photos in a grid, each below its name and its verdicts; wrong ones are red and framed.
 
+    A name that several photos have is drawn with the folder.
     judged : for each network a list of `Verdict`, one a photo
     """
     plt = drawing.pyplot(show)
     drawn = min(len(paths), MOST_DRAWN)
+    names = collections.Counter(map(os.path.basename, paths))
     rows = -(-drawn // COLUMNS)
     height = 0.85 + 0.16 * (1 + len(judged))  # inches a row: the photo and the text above it
     figure, grid = plt.subplots(rows, COLUMNS, figsize=(10.5, rows * height + 0.4), squeeze=False, layout="constrained")
@@ -75,14 +75,17 @@ def draw_photos(paths, photos, judged, title, path, show=False):
     for axes in grid.flat:
         axes.axis("off")
     for i, axes in enumerate(grid.flat[:drawn]):
-        name = os.path.basename(paths[i]).encode(errors="replace").decode()  # it may have bytes that are no text
+        folder, name = os.path.split(paths[i])
+        name = name if names[name] == 1 else f"{os.path.basename(folder)}/{name}"
+        name = name.encode(errors="replace").decode()  # it may have bytes that are no text
         _draw_photo(axes, photos[i], name[:22], [network[i] for network in judged])
     drawing.save_figure(figure, path, show)
 
 
 def _draw_photo(axes, photo, name, judged):
     """Draw one photo; judged : a `Verdict` of each network."""
-    axes.imshow(photo, interpolation="nearest")  # as the network sees it, pixel by pixel
+    white = 255 if photo.dtype == "uint8" else 1
+    axes.imshow(photo.clip(0, white), interpolation="nearest")  # as the network sees it, pixel by pixel
     axes.axis("on")
     axes.set(xticks=[], yticks=[])
     wrong = any(verdict.wrong for verdict in judged)
@@ -92,7 +95,7 @@ def _draw_photo(axes, photo, name, judged):
     for k, verdict in enumerate(reversed([Verdict(name, False), *judged])):
         axes.annotate(verdict.text + (" (wrong)" if verdict.wrong else ""), (0.5, 1), (0, 3 + 11.5 * k),
                       xycoords="axes fraction", textcoords="offset points", ha="center", fontsize=8,
-                      color="red" if verdict.wrong else "black", parse_math=False)
+                      color="red" if verdict.wrong else "black", parse_math=False, family=drawing.font_families())
 
 
 def parse_options(argv):
@@ -106,7 +109,7 @@ def parse_options(argv):
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network")
     parser.add_argument("--threshold", type=user_input.real(above=0, below=1), default=THRESHOLD, metavar="P",
                         help="the verdict is car where its probability is above P")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for predict.png")
+    parser.add_folders(FIGURES, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
     if options.test and options.photos:
@@ -120,7 +123,7 @@ def main(argv=()):
 
     files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
-    parameters = networks.load_parameters(options.parameters, np.prod(shape))
+    parameters = record.load_trained(options.parameters, options.data)
     if options.test:
         data = pictures.load_data(options.data, scale=False)
         for note in data.notes:
@@ -143,6 +146,7 @@ def main(argv=()):
     for note in notes:
         print(note)
     if paths:
+        print(f"network: {options.parameters}")
         title = "Car or no car, with the probability of a car"
         if options.threshold != THRESHOLD:
             title += f" (car above {options.threshold:g})"

@@ -80,12 +80,9 @@ def print_layer_table(rows):
 
 def print_network(name, parameters, data, photo_score):
     """Print a network's weights, degree, accuracies, score on the photos, and table by layer."""
-    evaluation = nn.evaluate(data, parameters)
     print(f"{name}\nW1 =\n{parameters['W1']}")
     print(f"degree: {round(prun_mask.degree(parameters), 3)} %")
-    always, *commoner = pictures.commoner_label(data)
-    print(f"train accuracy: {evaluation.train_accuracy:.2f} % ({always}: {commoner[0]:.2f} %)")
-    print(f"test accuracy: {evaluation.test_accuracy:.2f} % ({always}: {commoner[1]:.2f} %)")
+    nn_main.print_accuracies(data, parameters)
     print(f"photos: {photo_score}")
     print_layer_table(layer_table(parameters, data.X_train))
     print()
@@ -151,7 +148,7 @@ def main(argv=()):
     parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
                         help="write what survived of the pruned network: float32 weights, and the gaps between them")
     parser.add_path("--photos", PHOTOS, "DIR", "folder of photos, with a labels.csv")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for prun_predict.png")
+    parser.add_folders(FIGURES, FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
@@ -159,9 +156,7 @@ def main(argv=()):
     data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)
-    pruned_file = record.pruned_network(options.pruned)
-    unpruned = networks.load_parameters(options.parameters, len(data.X_train))
-    pruned = networks.load_parameters(pruned_file, len(data.X_train))
+    unpruned, pruned, pruned_file = record.load_pair(options.parameters, options.pruned, options.data)
     shape = pictures.picture_shape(options.data)
     found = find_photos([options.photos])
     if options.export:
@@ -175,7 +170,9 @@ def main(argv=()):
     for note in photo_notes([options.photos], paths, labels):
         print(note)
 
-    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+    nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
+                                     *record.load_start(options.parameters, unpruned))
+    print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))

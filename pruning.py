@@ -85,6 +85,11 @@ def choose_masks(options, unpruned):
     return masks_of
 
 
+def accuracy_that_counts(data, parameters, train_accuracy):
+    """What --tolerance compares: a network's training accuracy (%), or -inf where it judges all pictures alike."""
+    return -np.inf if nn_main.judges_all_alike(data.X_train, data.Y_train, parameters) else train_accuracy
+
+
 def steps_within_tolerance(train_accuracies, unpruned_accuracy, tolerance):
     """How many steps there are before the first that loses more than `tolerance` points of training accuracy."""
     lowest = unpruned_accuracy - tolerance - 1e-9  # so that rounding does not decide where they are equal
@@ -121,8 +126,7 @@ def parse_options(argv):
                         help="go on until the retrained network's training accuracy is more than this many percentage "
                              "points below the unpruned network's")
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
-    parser.add_path("--out", OUT, "DIR", "folder for degree_costs.npy and prun_parameter/")
-    parser.add_path("--figures", FIGURES, "DIR", "folder for degree_costs.png")
+    parser.add_folders(OUT, FIGURES)
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
@@ -152,36 +156,38 @@ def print_unpruned(degree, evaluation, steps_done):
         print(f"steps 1 to {steps_done} were done before")
 
 
-def print_step(number, degree, pruned, retrained):
+def print_step(number, degree, pruned, retrained, collapsed):
     """Print a row of the table of steps; pruned, retrained : the evaluations of the step's two networks."""
-    tqdm.write(ROW.format(number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
-                          retrained.train_accuracy, retrained.test_accuracy, retrained.cost))
+    row = ROW.format(number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
+                     retrained.train_accuracy, retrained.test_accuracy, retrained.cost)
+    tqdm.write(row + ("  all judged alike" if collapsed else ""))
 
 
-def print_connections(file, n_x):
-    """Print how many connections of a saved network are left in the layers that are pruned."""
-    parameters = networks.load_parameters(file, n_x)
+def print_network(file, data):
+    """Print how many connections of a saved network are left in the layers that are pruned, and its mistakes."""
+    parameters = networks.load_parameters(file, len(data.X_train))
     weights = [parameters[name] for name in prun_mask.pruned_layers(parameters)]
     left = [np.count_nonzero(W) for W in weights]
     if left:
         print(f"connections left: {sum(left)} of {sum(W.size for W in weights)}; by layer {', '.join(map(str, left))}")
+    for part, X, Y in ("training", data.X_train, data.Y_train), ("test", data.X_test, data.Y_test):
+        print(f"{part} pictures, {nn_main.mistakes(nn.predict(X, parameters), Y)}")
 
 
-def print_result(run, unpruned, tolerance, out, data):
+def print_result(run, counted, unpruned, tolerance, out, data):
     """Print what the run has come to. Raises InputError.
 
-    run : its record; unpruned : the evaluation of the unpruned network; data : the pictures
+    run : its record; counted : `accuracy_that_counts` of each step; unpruned : the evaluation of the unpruned network
     """
     print()
-    n_x = len(data.X_train)
     always, *commoner = pictures.commoner_label(data)
     if tolerance is not None:
-        steps = steps_within_tolerance(run["train_accuracy"], unpruned.train_accuracy, tolerance)
+        steps = steps_within_tolerance(counted, unpruned.train_accuracy, tolerance)
         if steps:
             file = record.find_network(out, run, steps)
             print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a "
                   f"training accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {file}")
-            print_connections(file, n_x)
+            print_network(file, data)
         else:
             print("last good step: none")
     if run["degree"]:
@@ -189,12 +195,15 @@ def print_result(run, unpruned, tolerance, out, data):
               f"training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %),\n"
               f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %); "
               f"{always}: {commoner[0]:.2f} and {commoner[1]:.2f} %")
-        print_connections(record.find_network(out, run, len(run["degree"])), n_x)
+        print_network(record.find_network(out, run, len(run["degree"])), data)
         print(f"networks saved: {out}/prun_parameter")
+    if -np.inf in counted:
+        print(f"collapsed: after {counted.count(-np.inf)} of {len(counted)} steps, the first of them step "
+              f"{counted.index(-np.inf) + 1}, every training picture gets the same verdict")
 
 
 def draw_record(run, unpruned, path, show=False):
-    """Draw cost and accuracies against the degree; for the arguments see `print_result`."""
+    """Draw cost and accuracies against the degree; run : the record; unpruned : the evaluation before it."""
     plt = drawing.pyplot(show)
     figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
     for axes, values, marker, color, label, before in (
@@ -214,32 +223,36 @@ def draw_record(run, unpruned, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-def load_last_network(options, run, n_x, settings):
-    """The network after the last step of a run that is resumed. Raises InputError.
+def load_steps(options, run, data, settings):
+    """The network after the last step of a run that is resumed, and each step's `accuracy_that_counts`.
 
+    Raises InputError.
     An uninterrupted run updates its Gram matrices from step to step, which rounds differently from computing them anew.
     So those in `settings` are updated once more for the masks of all steps, and the rest of the run gives the same
     bits.
     """
-    for step in range(1, len(run["degree"]) + 1):
-        parameters = networks.load_parameters(record.find_network(options.out, run, step), n_x)
+    counted = []
+    for step, accuracy in enumerate(run["train_accuracy"], start=1):
+        parameters = networks.load_parameters(record.find_network(options.out, run, step), len(data.X_train))
+        counted.append(accuracy_that_counts(data, parameters, accuracy))
         mask, gram = parameters["W1"] != 0, settings.get("gram")
         if gram and nn.cheaper_method(gram, len(mask), mask, options.iterations, options.l1) == "gram":
             gram.update_mask(mask)
-    return parameters
+    return parameters, counted
 
 
 def run_steps(options, data, unpruned, before, run):
     """Do the steps of a run that are not recorded yet, and print and save each.
 
     options : the command line; unpruned, before : the network and its evaluation; run : the record, which grows
+    Returns the `accuracy_that_counts` of each step.
     """
     descent, settings = nn_main.choose_descent(options)
     if not options.batch:
         settings["gram"] = nn.GramMatrices(data.X_train)
-    parameters, steps_done = unpruned, len(run["degree"])
+    parameters, counted, steps_done = unpruned, [], len(run["degree"])
     if steps_done:
-        parameters = load_last_network(options, run, len(data.X_train), settings)
+        parameters, counted = load_steps(options, run, data, settings)
 
     print_unpruned(prun_mask.degree(unpruned), before, steps_done)
     with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
@@ -247,14 +260,16 @@ def run_steps(options, data, unpruned, before, run):
         steps = prune_iteratively(data, parameters, choose_masks(options, unpruned), steps_done + 1,
                                   options.learning_rate, options.iterations, descent,
                                   progress=lambda iterations, cost: bar.update(iterations), **settings)
-        while not is_over(run["train_accuracy"], before.train_accuracy, options.steps, options.tolerance):
+        while not is_over(counted, before.train_accuracy, options.steps, options.tolerance):
             step = next(steps, None)
             if step is None:
-                return
+                break
             pruned, after = nn.evaluate(data, step.pruned), nn.evaluate(data, step.parameters)
             degree = prun_mask.degree(step.parameters)
             record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
-            print_step(step.number, degree, pruned, after)
+            counted.append(accuracy_that_counts(data, step.parameters, after.train_accuracy))
+            print_step(step.number, degree, pruned, after, counted[-1] == -np.inf)
+    return counted
 
 
 @user_input.exit_status
@@ -263,27 +278,31 @@ def main(argv=()):
     data = pictures.load_data(options.data, scale=not options.batch)
     for note in data.notes:
         print(note)
-    unpruned = networks.load_parameters(options.parameters, len(data.X_train))
+    unpruned = record.load_trained(options.parameters, options.data)
     files.check_folder(options.figures)
     record.refuse_as_start(options.parameters, options.out)
+    nothing_learned = nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
+                                                       *record.load_start(options.parameters, unpruned))
+    if nothing_learned and options.tolerance is not None:
+        raise user_input.InputError(f"{options.parameters}: --tolerance needs a network that has learned something")
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
     run = record.new_record(options.data, options.parameters, {name: getattr(options, name) for name in names})
 
     with nn_main.limit_blas(options.batch or data.Y_train.size), record.exclusive(options.out):
         before = nn.evaluate(data, unpruned)
-        nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
+        print(f"network: {options.parameters}")
         if options.resume and os.path.exists(record.record_file(options.out)):
             run = record.load_record(options.out, run)
         elif options.resume:
             print(f"{options.out}: holds no run to go on with; this one starts with step 1")
         try:
-            run_steps(options, data, unpruned, before, run)
+            counted = run_steps(options, data, unpruned, before, run)
         except KeyboardInterrupt:
             print(f"{user_input.program()}: interrupted; the same command with --resume goes on after the "
                   f"steps that are saved in {options.out}", file=sys.stderr)
             return 130
 
-    print_result(run, before, options.tolerance, options.out, data)
+    print_result(run, counted, before, options.tolerance, options.out, data)
     if run["degree"]:
         draw_record(run, before, f"{options.figures}/degree_costs.png", options.show)
     return 0

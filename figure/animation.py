@@ -1,9 +1,10 @@
 """The recorded run as a moving picture: what pruning leaves of layer 1, and what the network can do after each step.
 
 The committed network is pruned and retrained in the recorded steps. A frame for the unpruned network and for each step:
-above, what training added to the weights of each unit of layer 1, as a picture, in which pruned connections turn grey;
-below, cost and accuracies along the pruning degree, and some photos with the verdict: figure/pruning.gif. With --photo
-a photo of your own is judged, too; with --html the frames become a page with a slider.
+above, what training added to the weights of each unit of layer 1 (or, if its start is not known, the weights), as a
+picture, in which pruned connections turn grey; below, cost and accuracies along the pruning degree, and some photos
+with the verdict: figure/pruning.gif. With --photo a photo of your own is judged, too; with --html the frames become a
+page with a slider.
 
 Time on 2 cores: ten to twenty seconds.
 """
@@ -19,11 +20,10 @@ import threadpoolctl
 from PIL import Image
 
 import nn_functions as nn
-import nn_main
 import nn_test
 import prun_mask
 import pruning
-from datasets import files, networks, pictures, user_input
+from datasets import files, pictures, record, user_input
 from datasets.photos import photo_labels, read_photos
 from figure import drawing, studies
 
@@ -161,22 +161,21 @@ def choose_photos(own, shape):
     return photos, photo_labels(good)
 
 
-def study(data_file, parameters_file, figures, seed=nn_main.SEED, steps=pruning.STEPS, photo=None, html=None,
-          show=False):
+def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, html=None, show=False):
     """Prune the network, and write the moving picture. Raises InputError.
 
-    figures : the folder for it; seed : that the training began with; photo : None, or the path of one to judge
+    figures : the folder for it; photo : None, or the path of one to judge
     html : None, or the file that a page with a slider is written to
     """
     data, shape = pictures.load_data(data_file), pictures.picture_shape(data_file)
     for note in data.notes:
         print(note)
-    parameters = networks.load_parameters(parameters_file, len(data.X_train))
+    parameters = record.load_trained(parameters_file, data_file)
     photos, labels = choose_photos(photo, shape)
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames = make_frames(data, parameters, photos, labels, steps)
-    start = nn.initialize_parameters(nn.layer_sizes(parameters), seed)
-    film = Film(drawing.pyplot(show), parameters["W1"] - start["W1"], shape, frames, photos)
+    start = studies.find_start(parameters_file, parameters)
+    film = Film(drawing.pyplot(show), parameters["W1"] - (0 if start is None else start), shape, frames, photos)
     save_gif(film, f"{figures}/pruning.gif")
     if html:
         save_page(film, html)
@@ -187,15 +186,13 @@ def study(data_file, parameters_file, figures, seed=nn_main.SEED, steps=pruning.
 @user_input.exit_status
 def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters")
-    parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
     parser.add_argument("--photo", type=user_input.path, metavar="FILE", help="a photo of your own to judge")
     parser.add_argument("--html", type=user_input.path, metavar="FILE", help="write a page with a slider, too")
     options = parser.parse_args(argv)
     files.check_folder(options.figures)
     if options.html:
         files.check_file(options.html)
-    study(options.data, options.parameters, options.figures, options.seed, photo=options.photo, html=options.html,
-          show=options.show)
+    study(options.data, options.parameters, options.figures, photo=options.photo, html=options.html, show=options.show)
     return 0
 
 

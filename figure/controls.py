@@ -17,7 +17,7 @@ import numpy as np
 import nn_functions as nn
 import nn_main
 import pruning
-from datasets import files, pictures, user_input
+from datasets import files, pictures, record, user_input
 from figure import drawing, studies
 
 DRAWS = 8  # at random
@@ -114,7 +114,7 @@ def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
     studies.add_run_options(parser)
     options = parser.parse_args(argv)
-    before, after = studies.read_networks(options)
+    before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
     data = pictures.load_data(options.data)
     for note in data.notes:
         print(note)

@@ -2,12 +2,15 @@
 
 import io
 import logging
+import os
+import types
 import warnings
 
 import numpy as np
 from PIL import Image
 
 from datasets.files import write_atomically
+from datasets.user_input import InputError, describe
 
 DPI = 200  # pixels an inch of a figure that is saved
 LARGEST_PNG = 400_000  # bytes of a figure in all its colours
@@ -27,27 +30,41 @@ FALLBACK_FONTS = (
 
 
 def pyplot(show):
-    """matplotlib.pyplot, which asks for a screen only if the figure is to be shown."""
+    """What makes figures, with `figure` and `subplots`: pyplot, but only if they are to be shown.
+
+    Otherwise figures of which pyplot does not know, for which Matplotlib needs no screen and no setting is changed.
+    """
+    try:
+        import matplotlib
+    except ValueError:  # a notebook's MPLBACKEND, in a process that it started, where the backend is not installed
+        os.environ.pop("MPLBACKEND", None)
+        import matplotlib
+    if show:
+        import matplotlib.pyplot
+
+        return matplotlib.pyplot
+    return types.SimpleNamespace(figure=_figure, subplots=_subplots)
+
+
+def _figure(**settings):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    return FigureCanvasAgg(Figure(**settings)).figure
+
+
+def _subplots(*grid, figsize, layout=None, **settings):
+    figure = _figure(figsize=figsize, layout=layout)
+    return figure, figure.subplots(*grid, **settings)
+
+
+def font_families():
+    """Matplotlib's own fonts, and those of `FALLBACK_FONTS` that are installed, for letters that the former lack."""
     import matplotlib
-
-    if not show:
-        matplotlib.use("Agg")
-    import matplotlib.pyplot
-
-    add_fallback_fonts(matplotlib)
-    return matplotlib.pyplot
-
-
-def add_fallback_fonts(matplotlib):
-    """Let letters that the font does not have be drawn by the `FALLBACK_FONTS` that are installed."""
     from matplotlib.font_manager import fontManager
 
-    # It warns of a font that has no normal weight, as WenQuanYi Zen Hei.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     installed = {font.name for font in fontManager.ttflist}
-    family = matplotlib.rcParams["font.family"]
-    added = [name for name in FALLBACK_FONTS if name in installed and name not in family]
-    matplotlib.rcParams["font.family"] = [*family, *added]
+    return [*matplotlib.rcParams["font.family"], *(name for name in FALLBACK_FONTS if name in installed)]
 
 
 def save_figure(figure, path, show=False):
@@ -55,10 +72,17 @@ def save_figure(figure, path, show=False):
 
     A file of more than LARGEST_PNG bytes is written anew with the 256 colours that suit it best.
     """
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
-        figure.savefig(content, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+    content, logger = io.BytesIO(), logging.getLogger("matplotlib")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)  # it warns of a font that has no normal weight, as WenQuanYi Zen Hei
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
+            figure.savefig(content, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+    except RuntimeError as error:  # text.usetex without LaTeX
+        raise InputError(f"{path}: Matplotlib's settings do not let it draw ({describe(error)[:200]})") from error
+    finally:
+        logger.setLevel(level)
     if content.tell() > LARGEST_PNG:
         with Image.open(content) as picture:
             few_colours = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
@@ -68,7 +92,7 @@ def save_figure(figure, path, show=False):
     print(f"figure: {path}")
     if show:
         pyplot(show).show()
-    pyplot(show).close(figure)
+        pyplot(show).close(figure)
 
 
 def weights_as_picture(weights, shape):

@@ -9,12 +9,10 @@ Time on 2 cores: some seconds.
 import sys
 
 import numpy as np
-from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba_array
 
 import nn_functions as nn
 import prun_mask
-from datasets import files, user_input
+from datasets import files, record, user_input
 from figure import drawing, studies
 
 EVERY = 10  # inputs, of which one has its connections drawn; all of them would make one dark patch
@@ -28,6 +26,9 @@ def positions(number):
 
 def draw_connections(axes, W, l, largest):
     """Draw a layer's connections that are not 0, from column l - 1 to column l; |W| of `largest` is the strongest."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgba_array
+
     rows, columns = np.nonzero(W)
     if l == 1:  # so many that only some, thin and pale, can be told apart
         rows, columns = rows[columns % EVERY == 0], columns[columns % EVERY == 0]
@@ -73,7 +74,7 @@ def draw(before, after, path, show=False):
 @user_input.exit_status
 def main(argv=()):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
-    before, after = studies.read_networks(options)
+    before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
     files.check_folder(options.figures)
     draw(before, after, f"{options.figures}/network.png", options.show)
     return 0

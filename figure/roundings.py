@@ -144,12 +144,12 @@ def stored_costs(path):
     raise user_input.InputError(f"{path}: holds no costs of training")
 
 
-def draw_runs(name, runs, panels, plt):
+def draw_runs(name, runs, panels, colours):
     """Draw the runs of one kind in three panels: the costs of training, those of retraining, and the accuracies."""
     training, retraining, histogram = panels
     steps = len(runs[0].constant) - 1
     for k, result in enumerate(runs):
-        style = {"color": plt.cm.viridis(k / len(runs)), "alpha": 0.5, "linewidth": 0.6}
+        style = {"color": colours(k / len(runs)), "alpha": 0.5, "linewidth": 0.6}
         training.plot(result.training_costs, **style)
         iterations = len(result.retraining_costs)
         retraining.plot(np.arange(1, iterations + 1) * steps / iterations, result.retraining_costs, **style)
@@ -170,10 +170,12 @@ def draw(results, original, path, show=False):
     results : a dict from the names in STEP_SIZES to lists of `Run`; original : None or the costs
     """
     plt = drawing.pyplot(show)
+    from matplotlib import colormaps
+
     rows = len(results) + (original is not None)
     figure, grid = plt.subplots(rows, 3, figsize=(10, 2.9 * rows), layout="constrained", squeeze=False)
     for (name, runs), panels in zip(results.items(), grid):
-        draw_runs(name, runs, panels, plt)
+        draw_runs(name, runs, panels, colormaps["viridis"])
     cost_panels = list(grid[:len(results), :2].flat)
     if original is not None:
         for axes in grid[-1]:

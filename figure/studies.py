@@ -18,7 +18,7 @@ import nn_main
 import prun_mask
 import prun_parameters
 import pruning
-from datasets import networks, pictures, record, user_input
+from datasets import pictures, record, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
@@ -36,7 +36,7 @@ def make_parser(description, *saved_networks):
     if "pruned" in saved_networks:
         parser.add_path("--pruned", prun_parameters.PRUNED, "FILE",
                         "the network after pruning, or the folder of a run: its last network")
-    parser.add_path("--figures", nn_main.FIGURES, "DIR", "folder for the figure")
+    parser.add_folders(nn_main.FIGURES, nn_main.FIGURES)
     parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     return parser
 
@@ -58,15 +58,12 @@ def add_run_options(parser, seeds=None, default=None, cache=False):
                         help="run on the Dask cluster of this scheduler")
 
 
-def read_networks(options):
-    """The network before and after pruning, of a study that compares them. Raises InputError."""
-    n_x = int(np.prod(pictures.picture_shape(options.data)))
-    before, after = (networks.load_parameters(file, n_x)
-                     for file in (options.parameters, record.pruned_network(options.pruned)))
-    if nn.layer_sizes(before) != nn.layer_sizes(after):
-        raise user_input.InputError(f"{options.pruned}: is not {options.parameters} pruned, "
-                                    "its layers are of other sizes")
-    return before, after
+def find_start(parameters_file, parameters):
+    """W1 before training, of shape (n_1, n_x); or None where that is not known, and a line says so."""
+    start, _ = record.load_start(parameters_file, parameters)
+    if start is None:
+        print(f"{parameters_file}: no data.npy tells its start, so what training changed is left out")
+    return start and start["W1"]
 
 
 def trained_networks(data_file, seeds, iterations, cluster=None, init=nn_main.INIT, layers=nn_main.LAYERS):

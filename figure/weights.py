@@ -11,9 +11,7 @@ import sys
 
 import numpy as np
 
-import nn_functions as nn
-import nn_main
-from datasets import files, pictures, user_input
+from datasets import files, pictures, record, user_input
 from figure import drawing, studies
 
 BINS = 100
@@ -21,17 +19,23 @@ DRAWN = (1e-100, 1e100)  # from the smallest to the largest number that is drawn
 
 
 def print_statistics(start, before, after):
-    """Print which connections survive, and how much training changed them; each is W1: before training, and so on."""
+    """Print which connections survive, and how much training changed them.
+
+    start, before, after : W1 before training, which may be None, before pruning, and after it
+    """
     survives = after != 0
     number = np.count_nonzero(survives)
     for when, W in (("before training", start), ("after training", before)):
+        if W is None:
+            continue
         largest = np.abs(W) >= np.sort(np.abs(W), axis=None)[-number]
         print(f"of the {number} connections of layer 1 that are left, {np.count_nonzero(survives & largest)} are among "
               f"the {number} largest {when}")
-    change = np.abs(before - start)
-    print(f"training changed a weight by {np.median(change):.4f} (median), "
-          f"those that are left by {np.median(change[survives]):.4f}; "
-          f"the random start had a median of {np.median(np.abs(start)):.4f}")
+    if start is not None:
+        change = np.abs(before - start)
+        print(f"training changed a weight by {np.median(change):.4f} (median), "
+              f"those that are left by {np.median(change[survives]):.4f}; "
+              f"the random start had a median of {np.median(np.abs(start)):.4f}")
     print(f"the standard deviation of those that are left was {before[survives].std():.4f} before pruning and is "
           f"{after[survives].std():.4f}")
     print(f"the smallest weight that is left is {np.abs(after[survives]).min():.4f}, the smallest before pruning "
@@ -39,12 +43,14 @@ def print_statistics(start, before, after):
 
 
 def draw(start, before, after, shape, path, show=False):
-    """Draw the histograms and the pictures; start, before, after : W1 before training, before and after pruning."""
+    """Draw the histograms and the pictures; for the arguments see `print_statistics`."""
     plt = drawing.pyplot(show)
     units = min(len(before), drawing.MOST_UNITS)
     survives = after != 0
-    rows = {"before": before, "before - start": before - start,
-            "after": after, "after - start": (after - start) * survives}
+    rows = {"before": before, "after": after}
+    if start is not None:
+        rows = {"before": before, "before - start": before - start,
+                "after": after, "after - start": (after - start) * survives}
     figure = plt.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(3, 0.3 + 1.35 * len(rows)))
     largest = max(np.abs(before).max(), np.abs(after).max())
@@ -53,7 +59,8 @@ def draw(start, before, after, shape, path, show=False):
         axes.hist(W.ravel(), bins=BINS, range=(-largest, largest))
         axes.set(title=f"{title}: {W.size} weights", xlabel="weight", ylabel="connections of layer 1")
     which = "each unit's" if units == len(before) else f"the first {units} of {len(before)} units'"
-    below.suptitle(f"{which} weights as a picture: before and after pruning, and less the random start of training\n"
+    less = "" if start is None else ", and less the random start of training"
+    below.suptitle(f"{which} weights as a picture: before and after pruning{less}\n"
                    "grey: 0; full at ±x: weights of that size, and larger ones, have the full colour", fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
     for (title, W), row in zip(rows.items(), grid):
@@ -69,9 +76,10 @@ def draw(start, before, after, shape, path, show=False):
 @user_input.exit_status
 def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
-    parser.add_argument("--seed", type=user_input.seed, default=nn_main.SEED, help="that the training began with")
     options = parser.parse_args(argv)
-    before, after = (parameters["W1"] for parameters in studies.read_networks(options))
+    before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
+    start = studies.find_start(options.parameters, before)
+    before, after = before["W1"], after["W1"]
     if not after.any():
         raise user_input.InputError(f"{options.pruned}: layer 1 has no connection left")
     for path, W in ((options.parameters, before), (options.pruned, after)):
@@ -80,7 +88,6 @@ def main(argv=()):
                                         f"which cannot be drawn: it is not from {DRAWN[0]:g} to {DRAWN[1]:g}")
     files.check_folder(options.figures)
 
-    start = nn.initialize_parameters((before.shape[1], len(before)), options.seed)["W1"]
     print_statistics(start, before, after)
     draw(start, before, after, pictures.picture_shape(options.data), f"{options.figures}/weights.png", options.show)
     return 0

@@ -1,5 +1,10 @@
 """Figures: their size, their colours, and letters that Matplotlib's own font does not have."""
 
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +12,7 @@ from PIL import Image
 from datasets.networks import save_parameters
 from figure import drawing
 
-from .conftest import network_that_says_car_above, run, succeed
+from .conftest import ROOT, assert_figure, fail, network_that_says_car_above, run, succeed
 
 
 @pytest.mark.parametrize("noise, mode", [(False, "RGBA"), (True, "P")])
@@ -43,3 +48,75 @@ def test_chinese_names_are_drawn(small_data, tmp_path):
 def test_weights_as_pictures():
     picture, scale = drawing.weights_as_picture(np.array([0, 1.0, -1, 0.5, 0, 0] * 2), (2, 2, 3))
     assert scale == 1 and picture[0].tolist() == [[0.5, 1, 0], [np.round(0.75 * 30) / 30, 0.5, 0.5]]
+
+
+MAINS = '''
+import functools, importlib, json, logging, sys
+import matplotlib
+from figure import animation
+animation.study = functools.partial(animation.study, steps=1)
+matplotlib.use("svg")
+matplotlib.rcParams["font.size"] = 17
+from matplotlib import pyplot
+
+def settings():
+    return (dict(matplotlib.rcParams), pyplot.get_fignums(), matplotlib.get_backend(),
+            logging.getLogger("matplotlib").level, logging.getLogger("matplotlib.font_manager").level)
+
+pyplot.figure()
+before = settings()
+for name, arguments in json.loads(sys.argv[1]).items():
+    assert importlib.import_module(name).main(arguments) == 0, name
+    assert settings() == before, name
+'''
+
+
+def test_matplotlib_is_the_same_after_each_script(trained, photos, tmp_path):
+    out, data = str(trained / "out"), ["--data", str(trained / "small.h5"), "--figures", str(tmp_path)]
+    networks = ["--parameters", f"{out}/parameters.npy", "--pruned", out]
+    mains = {"nn_main": [*data, "--iterations", "3", "--out", str(tmp_path)],
+             "pruning": [*data, *networks[:2], "--steps", "1", "--iterations", "3", "--out", str(tmp_path)],
+             "prun_parameters": [*data, *networks, "--photos", str(photos)],
+             "nn_test": [str(photos), *data, *networks[:2]], "figure.network": [*data, *networks],
+             "figure.weights": [*data, *networks], "figure.sensitivity": [*data, *networks[:2]],
+             "figure.animation": [*data, *networks[:2], "--html", str(tmp_path / "page.html")]}
+    done = subprocess.run([sys.executable, "-c", MAINS, json.dumps(mains)], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.glob("*.png"))) == 7
+
+
+@pytest.mark.parametrize("script, backend", [("pruning.py", "module://no_such_package.backend"),
+                                             ("figure.network", "module://no_such_package.backend"),
+                                             ("nn_test.py", "TkAgg")])
+def test_another_backend_does_no_harm(script, backend, tmp_path):
+    succeed(script, *(("--steps", 1) if script == "pruning.py" else ()), "--out", tmp_path, run=run, MPLBACKEND=backend)
+    figure, = tmp_path.glob("*.png")
+    assert_figure(figure)
+
+
+@pytest.mark.parametrize("script, backend", [("nn_main.py", ""), ("pruning.py", "TkAgg"), ("figure.claims", "svg"),
+                                             ("figure.far", "module://no_such_package.backend")])
+def test_show_without_a_screen_is_one_line_before_the_work(script, backend, monkeypatch, tmp_path):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    line = fail(script, "--show", "--figures", tmp_path / "f", run=run, MPLBACKEND=backend)
+    assert ".py: --show: cannot show a figure here: " in line and not (tmp_path / "f").exists()
+
+
+def test_show_shows_what_is_saved(trained, tmp_path):
+    """With a backend like a notebook's, which needs no screen."""
+    (tmp_path / "shown_here.py").write_text(
+        "from matplotlib import pyplot\nfrom matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas\n"
+        "def show(*_, **__):\n    print('shown:', len(pyplot.gcf().axes))\n")
+    text = succeed("figure.network", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy",
+                   "--pruned", trained / "out", "--out", tmp_path, "--show", run=run, MPLBACKEND="module://shown_here",
+                   PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert text == f"figure: {tmp_path}/network.png\nshown: 2\n"
+
+
+def test_settings_that_need_what_is_not_there_are_one_line(trained, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.family: No Such Font\n")
+    line = fail("figure.network", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy",
+                "--pruned", trained / "out", "--out", tmp_path, run=run, cwd=tmp_path, PATH="")
+    assert "network.png: Matplotlib's settings do not let it draw (" in line

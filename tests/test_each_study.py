@@ -12,7 +12,7 @@ from datasets.networks import save_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.pictures import load_data
 from datasets.user_input import InputError
-from figure import controls, far, luck, roundings, sensitivity, studies
+from figure import controls, drawing, far, luck, roundings, sensitivity, studies
 
 from .conftest import ROOT, assert_figure, succeed, write_data
 
@@ -226,14 +226,17 @@ def test_sensitivity_says_where_accuracy_is_lost(accuracies, words):
     assert sensitivity.where_lost(values) == words
 
 
-def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):
-    start = nn.initialize_parameters((144, *nn_main.LAYERS, 1), 3)
-    trained = {**start, "W1": start["W1"] + np.random.RandomState(0).randn(5, 144) * 0.1}
+@pytest.mark.parametrize("init, layers", [("original", nn_main.LAYERS), ("he", [6, 8])])
+def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path, monkeypatch, init, layers):
+    start = nn.initialize_parameters((144, *layers, 1), 3, init)
+    trained = {**start, "W1": start["W1"] + np.random.RandomState(0).randn(layers[0], 144) * 0.1}
     left = np.abs(trained["W1"]) > 0.25
-    save_parameters(tmp_path / "a.npy", trained, [])
+    save_parameters(tmp_path / "a.npy", trained, [1.0, 0.5])
+    save_dict(tmp_path / "data.npy", {"costs": np.array([1.0, 0.5]), "init": init, "seed": 3, "layers": layers})
     save_parameters(tmp_path / "b.npy", {**trained, "W1": trained["W1"] * left}, [])
-    text = succeed("figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
-                   tmp_path / "b.npy", "--seed", 3, "--figures", tmp_path)
+    command = ["figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
+               tmp_path / "b.npy", "--figures", tmp_path]
+    text = succeed(*command)
     number = left.sum()
     largest_at_start = np.argsort(-np.abs(start["W1"]), axis=None)[:number]
     counted = left.ravel()[largest_at_start].sum()
@@ -243,3 +246,14 @@ def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path):
                 f"{when} training\n") in text
     changed = np.median(np.abs(trained["W1"] - start["W1"]))
     assert f"training changed a weight by {changed:.4f} (median)" in text
+
+    rows = []
+    monkeypatch.setattr(drawing, "weights_as_picture", lambda W, shape: (rows.append(W), (np.zeros(shape), 1))[1])
+    for of, known in (([1.0, 0.5], True), ([1.0, 0.4], False)):  # a data.npy that is of another network says nothing
+        save_dict(tmp_path / "data.npy", {"costs": np.array(of), "init": init, "seed": 3, "layers": layers})
+        said = succeed(*command)
+        assert (said == text) == known == ("training changed" in said.replace("what training changed", ""))
+        assert (f"{tmp_path / 'a.npy'}: no data.npy tells its start, so what training changed is left out\n"
+                in said) != known
+    units = layers[0]
+    assert len(rows) == units * (4 + 2) and np.array_equal(rows[units], trained["W1"][0] - start["W1"][0])

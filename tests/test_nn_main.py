@@ -106,8 +106,9 @@ def constant_network(b1=1.0, b2=0.0):
 
 
 @pytest.mark.parametrize("network, reason", [
-    (constant_network(b1=-1.0), "all units of layer 1 are off for every picture, so their gradient is 0 for ever; "),
-    (constant_network(b2=-20.0), "every car is given a probability below 1e-5, where the cost's gradient vanishes; "),
+    (constant_network(b1=-1.0), "all units of layer 1 are off for every picture, so their gradient is 0 for ever;\n"),
+    (constant_network(b2=-20.0), "every car is given a probability below 1e-5, where the cost's gradient vanishes;\n"),
+    (constant_network(b2=20.0), "every picture without a car is given a probability above 1 - 1e-5, where the cost's "),
     (constant_network(b2=-0.4), "the cost has not left its first plateau; train for more --iterations"),
     (constant_network(b2=0.4), "the cost has not left its first plateau; train for more --iterations")])
 def test_a_network_that_learned_nothing_is_named_with_the_reason(network, reason, trained, photos, tmp_path):
@@ -120,6 +121,21 @@ def test_a_network_that_learned_nothing_is_named_with_the_reason(network, reason
                    "--photos", photos).startswith(said)
     text = succeed("nn_main.py", *common, "--start", tmp_path / "p.npy", "--iterations", 1, "--out", tmp_path / "o")
     assert f"parameters.npy: nothing was learned, every training picture gets the same verdict:\n{reason}" in text
+
+
+@pytest.mark.parametrize("options, advice", [
+    (("--init", "he", "--layers", 6, 4, "--learning-rate", 1, "--seed", 2), "smaller --learning-rate"),
+    (("--init", "he", "--layers", 6, 4, "--learning-rate", 1e6), "smaller --learning-rate"),
+    (("--learning-rate", 5), "smaller --learning-rate"),
+    (("--seed", 2), "another --seed, or with --init he"), (("--seed", 14), "another --seed, or with --init he"),
+    (("--init", "he", "--learning-rate", 1e-6), "more --iterations, or with a larger --learning-rate"),
+    ((), "more --iterations, or with --init he")])
+def test_the_advice_is_what_would_have_helped_and_was_not_given(small_data, tmp_path, options, advice):
+    command = ("nn_main.py", "--data", small_data, "--iterations", 300)
+    text = succeed(*command, *options, cwd=tmp_path)
+    said = text[text.index("out/parameters.npy: nothing was learned"):text.index("network saved")]
+    assert said.endswith(f"{advice}\n")
+    assert succeed("pruning.py", "--data", small_data, "--steps", 1, "--iterations", 1, cwd=tmp_path).startswith(said)
 
 
 def test_of_other_networks_nothing_is_said(small_data):

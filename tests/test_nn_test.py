@@ -156,3 +156,12 @@ def test_the_test_pictures_are_judged_as_the_recorded_accuracy_says(tmp_path):
 
 def test_photos_or_the_test_pictures_but_not_both(photos):
     assert fail("nn_test.py", "--test", photos) == "nn_test.py: --test does not go with photos"
+
+
+def test_photos_of_one_name_are_drawn_with_their_folders(monkeypatch):
+    names = []
+    monkeypatch.setattr(nn_test, "_draw_photo", lambda axes, photo, name, judged: names.append(name))
+    monkeypatch.setattr(nn_test.drawing, "save_figure", lambda *_: None)
+    paths = [f"my/{name}.png" for name in ("car/1", "nocar/1", "car/2")]
+    nn_test.draw_photos(paths, [None] * 3, [], "title", "path")
+    assert names == ["car/1.png", "nocar/1.png", "2.png"]

@@ -84,17 +84,29 @@ def test_the_commoner_label_is_that_of_the_training_pictures(small_data):
 def test_nan_is_found_in_either_part(tmp_path, name):
     changes = {"X_train": np.full((20, 6, 8, 3), 0.5), "X_test": np.full((8, 6, 8, 3), 0.5)}
     changes[name][3, 2, 1, 0] = np.nan
-    with pytest.raises(InputError, match="hold values from nan to nan"):
+    with pytest.raises(InputError, match=f"{name} holds values from nan to nan"):
         load_data(write_data(tmp_path / "a.h5", **changes))
 
 
-@pytest.mark.parametrize("value, what", [(-1.0, "from -1.0 to"), (256.0, "to 256.0, not"), (np.nan, "hold values"),
+@pytest.mark.parametrize("value, what", [(-1.0, "from -1.0 to"), (256.0, "to 256.0, not"), (np.nan, "holds values"),
                                          (np.inf, "to inf")])
 def test_floating_point_out_of_range_is_refused(tmp_path, value, what):
     X = np.full((20, 6, 8, 3), 0.5)
     X[3, 2, 1, 0] = value
     with pytest.raises(InputError, match=what):
         load_data(write_data(tmp_path / "a.h5", X_train=X, X_test=np.full((8, 6, 8, 3), 0.5)))
+
+
+def test_the_scale_is_decided_for_each_part_and_must_be_the_same(tmp_path):
+    random = np.random.RandomState(0)
+    train, test = random.rand(20, 6, 8, 3), random.rand(8, 6, 8, 3)
+    train[0, 0, 0, 0] = 1.0001  # as interpolation leaves it
+    data = load_data(write_data(tmp_path / "a.h5", X_train=train, X_test=test))
+    assert np.array_equal(data.X_train, train.reshape(20, -1).T) and data.notes[0].endswith("from 0 to 1")
+    for white, other in ((1, 255), (255, 1)):
+        path = write_data(tmp_path / "b.h5", X_train=white * random.rand(20, 6, 8, 3), X_test=other * test)
+        with pytest.raises(InputError, match=f"X_train holds values from 0 to {white}, X_test from 0 to {other}; "):
+            load_data(path)
 
 
 @pytest.mark.parametrize("changes, what", [

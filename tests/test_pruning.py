@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from datasets.npy import load_dict
 from datasets.pictures import load_data
 from figure import drawing
 
-from .conftest import assert_figure, contents, fail, run, succeed
+from .conftest import assert_figure, contents, fail, run, succeed, write_data
 
 # ---------------------------------------------------------------------------------------------------------- the loop
 
@@ -94,7 +95,7 @@ def test_the_record_holds_degree_cost_and_accuracies(trained, small_run):
 def test_the_table_is_printed(trained, small_run):
     data, unpruned, steps = small_run
     text = (trained / "pruning.py.txt").read_text()
-    rows = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in text.splitlines()
+    rows = {line.split()[0]: [float(value) for value in line.split()[1:7]] for line in text.splitlines()
             if line.split()[:1] and line.split()[0] in ("unpruned", "1", "2", "3", "4")}
     before = nn.evaluate(data, unpruned)
     assert rows["unpruned"] == pytest.approx((0, before.train_accuracy, before.test_accuracy, before.cost), abs=0.01)
@@ -167,6 +168,43 @@ def test_regularisation_of_retraining(trained, tmp_path, option):
     assert all(np.allclose(network[name], expected[name], rtol=0, atol=1e-12) for name in network)
     # The record's cost is of the pictures alone, so that networks can be compared.
     assert saved["costs"][0] == pytest.approx(nn.evaluate(data, expected).cost, abs=1e-12)
+
+
+@pytest.fixture
+def rare(tmp_path):
+    """A folder with a network that finds the one car in 20 pictures."""
+    write_data(tmp_path / "rare.h5", y_train=np.arange(20) == 7, y_test=np.arange(8) == 1)
+    succeed("nn_main.py", "--data", "rare.h5", "--init", "he", "--layers", 6, 4, "--learning-rate", 0.05,
+            "--iterations", 2000, cwd=tmp_path)
+    return tmp_path
+
+
+def test_a_collapse_is_marked_and_said_and_beyond_every_tolerance(rare):
+    """Though the network that says "no car" to everything has an accuracy of 95 %."""
+    command = ("pruning.py", "--data", "rare.h5", "--percent", 60)
+    text = succeed(*command, "--tolerance", 100, cwd=rare)
+    step = len(load_dict(rare / "out" / "degree_costs.npy")["degree"])
+    data = load_data(rare / "rare.h5")
+    verdicts = [nn.predict(data.X_train, load_parameters(record.network_file(rare / "out", number), 144)) > 0.5
+                for number in range(1, step + 1)]
+    assert [said.any() for said in verdicts] == [True] * (step - 1) + [False] and step > 2
+    assert re.search(rf"^ +{step} .* 95\.00 .*  all judged alike$", text, re.M) and text.count("all judged alike") == 1
+    assert f"last good step: {step - 1}, with" in text
+    assert "training pictures, cars: 1 found, 0 missed; 0 false alarms" in text
+    assert "training pictures, cars: 0 found, 1 missed; 0 false alarms" in text
+    assert (f"collapsed: after 1 of {step} steps, the first of them step {step}, every training picture gets the same "
+            "verdict\n") in text
+    more = succeed(*command, "--tolerance", 100, "--steps", step + 2, "--resume", cwd=rare)
+    assert f"last good step: {step - 1}, with" in more and "collapsed: after 1 of" in more
+    assert f"collapsed: after 3 of {step + 2} steps" in succeed(*command, "--steps", step + 2, "--resume", cwd=rare)
+
+
+def test_a_tolerance_needs_a_network_that_has_learned_something(rare):
+    parameters = load_parameters(rare / "out" / "parameters.npy", 144)
+    save_parameters(rare / "p.npy", {**parameters, "b3": parameters["b3"] - 100}, [])
+    line = fail("pruning.py", "--data", "rare.h5", "--parameters", "p.npy", "--tolerance", 5, cwd=rare)
+    assert line == "pruning.py: p.npy: --tolerance needs a network that has learned something"
+    assert not (rare / "out" / "degree_costs.npy").exists()
 
 
 def test_numbers_that_go_bad_stop_it_and_overwrite_nothing(pruning_command, tmp_path):
@@ -246,11 +284,16 @@ def test_steps_are_a_limit_beside_tolerance(accurate, tmp_path):
 
 
 def test_a_run_by_tolerance_ends_where_a_step_would_prune_nothing(trained, tmp_path):
-    text, _, networks = prune(trained, tmp_path, "--percent", 60, "--tolerance", 100)
-    assert [int((networks[-1][f"W{l}"] != 0).sum()) for l in range(1, 6)] == [1, 1, 1, 1, 2]
+    one_pixel = {"W1": np.linspace(1e-5, 1e-4, 144)[None], "b1": np.zeros((1, 1)), "W2": np.ones((1, 1)),
+                 "b2": np.full((1, 1), -5.0)}
+    one_pixel["W1"][0, 0] = 10  # which alone decides
+    save_parameters(tmp_path / "one.npy", one_pixel, [])
+    text, _, networks = prune(trained, tmp_path, "--percent", 60, "--tolerance", 100, "--learning-rate", 1e-9,
+                              parameters=tmp_path / "one.npy")
+    assert np.array_equal(networks[-1]["W1"] != 0, one_pixel["W1"] == 10)
     assert f"step {len(networks) + 1} would prune nothing\n" in text
     assert f"last good step: {len(networks)}, " in text
-    text = succeed("pruning.py", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy",
+    text = succeed("pruning.py", "--data", trained / "small.h5", "--parameters", tmp_path / "one.npy",
                    "--criterion", "std", "--quality", 1e-9, "--tolerance", 100, "--out", tmp_path / "none",
                    "--figures", tmp_path)
     assert "step 1 would prune nothing\n" in text and "last good step: none" in text

@@ -199,8 +199,23 @@ def test_the_last_network_of_a_shorter_run_is_not_that_of_an_older_longer_one(th
     command, out = three_steps
     older = out / "prun_parameter" / "prun_parameters3.npy"
     succeed(*command, "--steps", 2, "--percent", 10)
-    assert record.pruned_network(str(out)) == record.network_file(out, 2) and older.exists()
-    assert record.pruned_network(str(older)) == str(older)
+    start, data = out.parent / "p.npy", out.parent / "small.h5"
+    assert record.pruned_network(str(out), start, data) == record.network_file(out, 2) and older.exists()
+    assert record.pruned_network(str(older), start, data) == str(older)
+
+
+@pytest.mark.parametrize("name", ["data", "parameters"])
+def test_a_run_is_compared_with_the_network_that_it_started_from_and_with_no_other(three_steps, photos, name, tmp_path):
+    command, out = three_steps
+    options = {"data": tmp_path / "small.h5", "parameters": tmp_path / "p.npy", "pruned": out, "figures": tmp_path}
+    save_parameters(tmp_path / "q.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 2), [])
+    other = {"data": write_data(tmp_path / "other.h5", seed=1), "parameters": tmp_path / "q.npy"}[name]
+    for script, more in (("prun_parameters.py", ("--photos", photos)), ("figure.network", ())):
+        succeed(script, *more, *(word for key, value in options.items() for word in (f"--{key}", value)))
+        line = fail(script, *more, *(word for key, value in {**options, name: other}.items()
+                                     for word in (f"--{key}", value)))
+        assert line.endswith(f": {out}/degree_costs.npy: is of a run that was not made from {other}; name the right "
+                             f"{name} with --{name}, or another run with --pruned")
 
 
 @needs_posix

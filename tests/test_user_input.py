@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
+import pruning
+from datasets import user_input
 from datasets.user_input import InputError, exit_status
 
-from .conftest import ROOT, call, contents, fail, run, succeed
+from .conftest import ROOT, call, contents, fail, run, succeed, write_data
 
 SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar",
            "datasets.fetch_mnist")
@@ -42,10 +44,11 @@ def test_a_missing_file_is_one_line(script, option, tmp_path):
 
 
 def test_a_wrong_data_set_is_one_line(small_data, tmp_path):
-    for script in ("pruning.py", "prun_parameters.py", "nn_test.py"):
-        line = fail(script, "--data", small_data, "--figures", tmp_path / "figure")
-        assert line == (f"{script}: datasets/parameters.npy: W1 has shape (5, 10800), but 144 inputs come to it; "
-                        "name its pictures with --data, or another network")
+    recorded = ("--parameters", "datasets/parameters.npy", "--figures", tmp_path)
+    for script, more in (("pruning.py", ()), ("prun_parameters.py", ("--pruned", "datasets")), ("nn_test.py", ())):
+        line = fail(script, "--data", small_data, *recorded, *more)
+        assert line == (f"{script}: datasets/parameters.npy: was trained on another data set than {small_data}; "
+                        "name that one with --data, or train a network on this one")
     assert "not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
     assert "not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
 
@@ -118,6 +121,7 @@ def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
             (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
         assert raising(error) == status
         assert capsys.readouterr().err == f"script.py: {line}\n"
+    assert pruning.main(["--wrong"]) == 2 and capsys.readouterr().err == "script.py: unrecognized arguments: --wrong\n"
     with pytest.raises(KeyError):  # a mistake in the program shows its traceback
         raising(KeyError("W1"))
 
@@ -138,6 +142,77 @@ def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
     out = ["--out", tmp_path / "o" / "deep"] if script in ("nn_main.py", "pruning.py") else []
     fail(script, *options, *out, "--figures", tmp_path / "figure")
     assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------------------- the recorded experiment, or one's own
+
+def recorded_files():
+    """What no command with options may replace: the committed results, by path, and when they were written."""
+    return {path: path.stat().st_mtime_ns for folder in ("datasets", "figure") for path in (ROOT / folder).rglob("*.*")
+            if path.suffix in (".npy", ".npz", ".png", ".gif", ".h5")}
+
+
+def test_with_a_data_set_of_ones_own_no_other_option_is_needed(photos, tmp_path):
+    write_data(tmp_path / "my.h5")
+    before, options = recorded_files(), ("--data", "my.h5")
+    succeed("nn_main.py", *options, "--layers", 6, "--init", "he", "--iterations", 30, cwd=tmp_path)
+    succeed("pruning.py", *options, "--steps", 2, "--iterations", 5, cwd=tmp_path)
+    assert "after it: out/prun_parameter/prun_parameters2.npy" in succeed("prun_parameters.py", *options, "--photos",
+                                                                          photos, cwd=tmp_path)
+    assert "network: out/parameters.npy" in succeed("nn_test.py", *options, photos, cwd=tmp_path)
+    succeed("figure.sensitivity", *options, cwd=tmp_path)
+    assert {str(path) for path in contents(tmp_path / "out")} == {
+        "parameters.npy", "data.npy", "cost.png", "degree_costs.npy", "degree_costs.png",
+        "prun_parameter/prun_parameters1.npy", "prun_parameter/prun_parameters2.npy", "prun_predict.png", "predict.png",
+        "sensitivity.png"}
+    assert recorded_files() == before and {path.name for path in tmp_path.iterdir()} == {"my.h5", "out"}
+
+
+@pytest.mark.parametrize("arguments, there, expected", [
+    ("", "", ("datasets", "figure", "datasets/parameters.npy")),
+    ("--resume", "out", ("datasets", "figure", "datasets/parameters.npy")),
+    ("--steps 3", "", ("out", "out", "datasets/parameters.npy")),
+    ("--steps 3", "out", ("out", "out", "out/parameters.npy")),
+    ("--steps 3 --resume", "", ("out", "out", "datasets/parameters.npy")),
+    ("--data my.h5", "out", ("out", "out", "out/parameters.npy")),
+    ("--out a", "", ("a", "a", "datasets/parameters.npy")), ("--out a", "a out", ("a", "a", "a/parameters.npy")),
+    ("--figures f", "out", ("datasets", "f", "datasets/parameters.npy")),
+    ("--figures f --l2 0.1", "out", ("out", "f", "out/parameters.npy")),
+    ("--parameters p", "out", ("out", "out", "p")),
+    ("--percent 6 --out datasets", "out", ("datasets", "datasets", "datasets/parameters.npy")),
+])
+def test_what_differs_from_the_recorded_experiment_goes_to_a_folder_of_its_own(arguments, there, expected, tmp_path,
+                                                                             monkeypatch):
+    for folder in ("datasets", *there.split()):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "parameters.npy").touch()
+    (tmp_path / "my.h5").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(user_input, "PROJECT", str(tmp_path))
+    options = pruning.parse_options(arguments.split())
+    assert (options.out, options.figures, options.parameters) == expected
+
+
+@pytest.mark.parametrize("script, file, maker", [
+    ("pruning.py", "parameters.npy", "nn_main.py"), ("nn_test.py", "parameters.npy", "nn_main.py"),
+    ("prun_parameters.py", "degree_costs.npy", "pruning.py"), ("figure.weights", "degree_costs.npy", "pruning.py")])
+def test_a_network_that_is_not_there_yet_is_one_line(script, file, maker, small_data, tmp_path):
+    (tmp_path / "out").mkdir()
+    if maker == "pruning.py":
+        (tmp_path / "out" / "parameters.npy").touch()
+    line = fail(script, "--data", small_data, cwd=tmp_path)
+    assert f"out/{file}: not there yet; {maker} with the same --data writes it" in line
+
+
+def test_a_network_of_another_data_set_is_refused(trained, photos, tmp_path):
+    other = write_data(tmp_path / "other.h5", seed=1)
+    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.sensitivity", "figure.network",
+                   "figure.animation"):
+        line = fail(script, "--data", other, "--out", trained / "out", "--figures", tmp_path / "f")
+        assert line == (f"{script.removeprefix('figure.').removesuffix('.py')}.py: {trained / 'out'}/parameters.npy: "
+                        f"was trained on another data set than {other}; name that one with --data, or train a network "
+                        "on this one")
+    assert {path.name for path in tmp_path.iterdir()} == {"other.h5"}
 
 
 def test_more_units_than_memory_is_one_line(small_data, tmp_path):
