@@ -222,16 +222,19 @@ def make_parser(description, export=None):
     if export:
         parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
                             help="the first seed's network at the size chosen on held-out digits "
-                                 f"(default: {export}, or with --held-out none)")
+                                 f"(default: {export}, beside the figures if they are elsewhere, with --held-out none)")
     return parser
 
 
 def parse_options(argv, description, export):
     """The command line of a study that exports a network. Raises InputError where it cannot be written."""
-    options = make_parser(description, export).parse_args(argv)
+    parser = make_parser(description, export)
+    options = parser.parse_args(argv)
     files.check_folder(options.figures)
     if options.export is None and not options.held_out:
-        options.export = user_input.default_path(export)
+        recorded = options.figures == parser.get_default("figures")
+        options.export = (user_input.default_path(export) if recorded
+                          else os.path.join(options.figures, os.path.basename(export)))
     if options.export:
         files.check_file(options.export)
     return options
