@@ -10,8 +10,8 @@ import sys
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them, a size in bytes still is an int64
 OWN = "out"  # folder in the working directory, for what is not the recorded experiment
-# Options that are files and folders there: what a network is read from, and the script that writes it.
-OWN_FILES = {"out": None, "figures": None, "parameters": ("parameters.npy", "nn_main.py"),
+# Options that are that folder, or a file there: what must be there to be read, and the script that writes it.
+OWN_FILES = {"out": ("", None), "figures": ("", None), "parameters": ("parameters.npy", "nn_main.py"),
              "pruned": ("degree_costs.npy", "pruning.py")}
 NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster"}  # options that do not change what comes out
 
@@ -102,11 +102,10 @@ class ArgumentParser(argparse.ArgumentParser):
         self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=text)
 
     def add_folders(self, out, figures):
-        """--out and --figures, and a word on their defaults; out, figures : those of the recorded experiment."""
-        self.add_path("--out", out, "DIR", "folder for all that is written")
+        """--out and --figures; out, figures : those of the recorded experiment."""
+        self.add_path("--out", out, "DIR", "folder for all that is written, and of the network that is read, if one is "
+                                           f"there; with an option that changes what comes out it is {OWN}/")
         self.add_path("--figures", figures, "DIR", "folder for figures, if it is another one")
-        self.epilog = (f"With an option that changes what comes out, both folders are {OWN}/ by default, and a network "
-                       "is read from there, if there is one.")
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n")
@@ -119,16 +118,27 @@ class ArgumentParser(argparse.ArgumentParser):
         """
         defaults = {action.dest: action.default for action in self._actions}
         own = dict.fromkeys(OWN_FILES.keys() & defaults) if "figures" in defaults else {}
-        defaults.update(own)
         options = super().parse_args(argv, argparse.Namespace(**own))
-        changed = {name for name, value in vars(options).items() if value not in (defaults[name], [])} - NEUTRAL
+        changed = {name for name, value in vars(options).items() if value not in (None, [], defaults[name])} - NEUTRAL
         folder = getattr(options, "out", None) or (OWN if changed else None)
         for name in own:
             if getattr(options, name) is None:
-                setattr(options, name, self._own(name, folder, "data" in changed and os.path.exists(options.data)))
+                other_data = "data" in changed and os.path.exists(options.data)
+                setattr(options, name, self._own_file(name, folder, other_data) if folder else defaults[name])
         if getattr(options, "show", False):
             self._check_screen()
         return options
+
+    def _own_file(self, name, folder, other_data):
+        """The default of an option of OWN_FILES in a folder."""
+        file, script = OWN_FILES[name]
+        there = os.path.exists(f"{folder}/{file}")
+        if script and other_data and not there:
+            self.error(f"{folder}/{file}: not there yet; {script} with the same --data writes it, or name another with "
+                       f"--{name}")
+        if script and not there:
+            return self.get_default(name)
+        return f"{folder}/{file}" if name == "parameters" else folder
 
     def _check_screen(self):
         """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""
@@ -140,20 +150,6 @@ class ArgumentParser(argparse.ArgumentParser):
                 raise ImportError("there is no screen, or no GUI toolkit such as tkinter")
         except Exception as error:
             self.error(f"--show: cannot show a figure here: {describe(error)}")
-
-    def _own(self, name, folder, other_data):
-        """The default of an option of OWN_FILES; folder : None for the recorded experiment."""
-        if folder and OWN_FILES[name]:
-            file, script = OWN_FILES[name]
-            there = os.path.exists(f"{folder}/{file}")
-            if other_data and not there:
-                self.error(f"{folder}/{file}: not there yet; {script} with the same --data writes it, or name another "
-                           f"with --{name}")
-            if there:
-                return folder if name == "pruned" else f"{folder}/{file}"
-        elif folder:
-            return folder
-        return self.get_default(name)
 
 
 def _option_type(kind, is_valid, expected):

@@ -1,8 +1,10 @@
 """Drawing with Matplotlib without a screen, and saving what was drawn."""
 
+import contextlib
 import io
 import logging
 import os
+import sys
 import types
 import warnings
 
@@ -34,11 +36,13 @@ def pyplot(show):
 
     Otherwise figures of which pyplot does not know, for which Matplotlib needs no screen and no setting is changed.
     """
-    try:
-        import matplotlib
-    except ValueError:  # a notebook's MPLBACKEND, in a process that it started, where the backend is not installed
-        os.environ.pop("MPLBACKEND", None)
-        import matplotlib
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if backend:  # which would have stopped the import if it is not installed, as a notebook's for another Python
+        os.environ["MPLBACKEND"] = backend
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     if show:
         import matplotlib.pyplot
 
@@ -74,8 +78,8 @@ def save_figure(figure, path, show=False):
     """
     content, logger = io.BytesIO(), logging.getLogger("matplotlib")
     level = logger.level
+    logger.setLevel(logging.ERROR)  # it warns of a font that has no normal weight, as WenQuanYi Zen Hei
     try:
-        logger.setLevel(logging.ERROR)  # it warns of a font that has no normal weight, as WenQuanYi Zen Hei
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of letters in a file name that the font does not have
             figure.savefig(content, format="png", dpi=DPI, pil_kwargs={"optimize": True})
