@@ -125,6 +125,8 @@ def convert(paths, car):
     if X["train"].shape[1:] != X["test"].shape[1:]:
         raise InputError(f"{paths[-1]}: pictures of two sizes, {X['train'].shape[1:]} and {X['test'].shape[1:]}")
     labels, wanted = {*y["train"], *y["test"]}, "1" if car is None else label_text(car)
+    if "nan" in labels:
+        raise InputError(f"{paths[-1]}: labels are NaN, no number: which of the two these show is not known")
     if wanted not in labels or car is None and not labels <= {"0", "1"}:
         raise InputError(f"{paths[-1]}: the labels are {', '.join(sorted(labels)[:10])}; say with --car which is a car")
     return {part: (X[part], np.array([[label == wanted] for label in y[part]], np.uint8), []) for part in PARTS}

@@ -190,6 +190,11 @@ def test_labels_of_any_kind_are_read(kind, car, arrays, tmp_path):
         assert fail(*CONVERT, path, "--out", tmp_path / "b.h5") == line
 
 
+def test_labels_that_are_no_number_are_refused(arrays, tmp_path):
+    path = write_arrays(tmp_path / "a.h5", **{**arrays, "y_test": np.where(arrays["y_test"], np.nan, 0)})
+    assert "labels are NaN" in fail(*CONVERT, path, "--out", tmp_path / "b.h5", "--car", 1)
+
+
 def test_options_that_do_not_go_with_a_conversion_are_refused(tmp_path):
     for option in ("--size", "--pictures"):
         line = fail(*CONVERT, "a.h5", "--out", tmp_path / "b.h5", option, 3, *([3] if option == "--size" else []))
