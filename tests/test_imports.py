@@ -15,9 +15,9 @@ ORDER = [
     "datasets.download", "prun_mask", "figure.drawing",
     "datasets.make_carvnocar", "datasets.fetch_original", "datasets.fetch_mnist", "nn_main", "nn_test", "pruning",
     "prun_parameters",
-    "figure.cluster", "figure.studies", "figure.convolution", "figure.digits",
+    "figure.cluster", "figure.studies", "figure.convolution", "figure.digits", "figure.lenet",
 ]
-OPTIONAL = {"dask", "distributed"}  # for a cluster, imported only where one is asked for
+OPTIONAL = {"dask", "distributed", "pillow_heif"}  # for a cluster, and for photos of phones: where they are needed
 MODULES = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts)
                  for folder in (".", "datasets", "figure") for path in (ROOT / folder).glob("*.py"))
 SCRIPTS = [name for name in MODULES if "__init__" not in name]

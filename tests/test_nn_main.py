@@ -117,8 +117,8 @@ def test_a_network_that_learned_nothing_is_named_with_the_reason(network, reason
     said = f"{tmp_path / 'p.npy'}: nothing was learned, every training picture gets the same verdict:\n{reason}"
     assert succeed("pruning.py", *common, "--parameters", tmp_path / "p.npy", "--steps", 1, "--out",
                    tmp_path / "o").startswith(said)
-    assert succeed("prun_parameters.py", *common, "--parameters", tmp_path / "p.npy", "--pruned", tmp_path / "p.npy",
-                   "--photos", photos).startswith(said)
+    assert said in succeed("prun_parameters.py", *common, "--parameters", tmp_path / "p.npy", "--pruned",
+                           tmp_path / "p.npy", "--photos", photos)
     text = succeed("nn_main.py", *common, "--start", tmp_path / "p.npy", "--iterations", 1, "--out", tmp_path / "o")
     assert f"parameters.npy: nothing was learned, every training picture gets the same verdict:\n{reason}" in text
 
