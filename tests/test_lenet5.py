@@ -194,7 +194,7 @@ def test_an_interrupted_run_goes_on_after_its_last_step(folder, tmp_path, monkey
 
 
 def test_the_cache_of_the_script_is_taken_from(tmp_path):
-    """As a script, whose functions are sent to other processes; with dark pictures, as its rates are too high for noise."""
+    """As a script, whose functions are sent to other processes; with dark pictures, as noise would need lower rates."""
     folder = tmp_path / "mnist"
     write_mnist(folder, 60, 20, train_images=np.zeros((60, 28, 28), np.uint8))
     out = ("--figures", tmp_path / "figures", "--held-out", 5, "--seeds", 1, "--cache", tmp_path / "cache")
