@@ -170,10 +170,10 @@ def draw_filters(networks_by_title, path, show=False):
     """Draw the filters of layer 1, a row for each network; a pruned weight is white, a filter that is gone a cross."""
     plt = drawing.pyplot(show)
     filters, _ = convolution.SIZES["W1"]
-    figure, rows = plt.subplots(len(networks_by_title), filters, figsize=(12, 3), layout="constrained")
+    figure, rows = plt.subplots(len(networks_by_title), filters, figsize=(12, 2.4), layout="constrained")
     limit = max(np.abs(parameters["W1"]).max() for parameters in networks_by_title.values())
     for axes_of_row, (title, parameters) in zip(rows, networks_by_title.items()):
-        axes_of_row[0].set_title(title, loc="left", fontsize=9)
+        axes_of_row[0].set_ylabel(title.replace(" times ", " times\n"), rotation=0, ha="right", va="center", fontsize=9)
         for axes, weights in zip(axes_of_row, parameters["W1"]):
             shown = axes.imshow(np.ma.masked_equal(weights, 0).reshape(convolution.KERNEL, -1), cmap="RdBu",
                                 vmin=-limit, vmax=limit)
