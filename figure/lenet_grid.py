@@ -3,7 +3,7 @@
 The network is trained on 50,000 training digits, pruned step by step to 40 times fewer connections, and judged by the
 last 10,000 training digits; one seed. Prints a table. Needs the digits (`python -m datasets.fetch_mnist`).
 
-Time on 2 cores: about ten minutes.
+Time on 2 cores: ten to twenty minutes.
 """
 
 import functools

@@ -20,11 +20,13 @@ import prun_mask
 import pruning
 from datasets import networks, npy, pictures
 from figure import claims, controls, sensitivity, weights
+from figure.__main__ import list_studies
 
 from .conftest import ROOT, assert_figure, succeed
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STUDIES = (ROOT / "figure" / "README.md").read_text(encoding="utf-8")
+DATASETS = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
 
 
 def rows(page):
@@ -110,9 +112,10 @@ def test_the_record_is_the_committed_one(data):
     assert f"between {min(accuracies):.2f} and {max(accuracies):.2f} %" in prose(README)
     costs = [unpruned, *record["costs"]]
     assert f"between {min(costs):.4f} and {max(costs):.4f}, in the end {costs[-1]:.4f}" in prose(README)
-    assert f"right for {100 * np.mean(data.Y_test == 0):.1f} % of the test pictures" in prose(README)
+    for page in (STUDIES, DATASETS):
+        assert f"right for {100 * np.mean(data.Y_test == 0):.1f} % of the test pictures" in prose(page)
     cars = f"{data.Y_train.sum():.0f} of the training and {data.Y_test.sum():.0f} of the test pictures show a car"
-    assert cars in prose((ROOT / "datasets" / "README.md").read_text(encoding="utf-8"))
+    assert cars in prose(DATASETS)
 
 
 # ------------------------------------------------------------------------------------------------------- the studies
@@ -213,7 +216,7 @@ def test_the_commands_for_own_pictures_run_as_they_stand(tmp_path):
 
 def test_the_python_snippet_runs_as_it_stands(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(ROOT)
-    snippet, = code_blocks(README, "import nn_functions as nn\n")
+    snippet, = set(code_blocks(README + DATASETS, "import nn_functions as nn\n"))
     exec(snippet, {})
     verdict = succeed("nn_test.py", "photos_demo/1.jpg", "--figures", tmp_path, "--parameters",
                       "datasets/prun_parameter/prun_parameters39.npy")
@@ -234,8 +237,7 @@ def test_an_own_criterion_and_schedule_run_as_they_stand(monkeypatch, capsys, tm
 def test_the_lines_that_read_an_exported_network_into_pytorch_run_as_they_stand(monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.chdir(ROOT)
-    page = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
-    lines, = code_blocks(page, "import numpy as np\nimport torch")
+    lines, = code_blocks(DATASETS, "import numpy as np\nimport torch")
     names = {}
     exec(lines, names)
     parameters = networks.load_parameters("datasets/lenet.npz", 784, 10)
@@ -254,10 +256,11 @@ def test_the_lines_that_read_an_exported_network_into_pytorch_run_as_they_stand(
 def test_the_numbers_on_mnist_are_the_same_on_every_page():
     error = {row[0]: row[3] for row in reversed(rows(STUDIES))  # of the first table, that of the pruned networks
              if len(row) == 4 and re.fullmatch(r"[\d.]+", row[0])}
-    table = {row[0]: row[1] for row in rows(README) if len(row) == 3}
-    for name, ratio in (("all", "1.0"), ("11.5 times fewer", "11.5"), ("56 times fewer", "55.9"),
-                        ("77 times fewer", "77.3")):
-        assert table[name] == error[ratio]
+    ratios = {"all": "1.0", "11.5 times fewer": "11.5", "24.9 times fewer": "24.9", "56 times fewer": "55.9",
+              "77 times fewer": "77.3"}  # beside what others report
+    beside = [row[:2] for row in rows(README + STUDIES) if len(row) == 3 and row[0] in ratios]
+    assert {name for name, _ in beside} == set(ratios)
+    assert all(written == error[ratios[name]] for name, written in beside)
     controls = {row[0]: row[2:] for row in rows(STUDIES) if len(row) == 7 and row[0].endswith(" times")}
     assert {f"{name} fewer": cells for name, cells in controls.items()} == {
         row[0]: row[1:] for row in rows(README) if len(row) == 6 and row[0].endswith("times fewer")} != {}
@@ -274,9 +277,8 @@ def test_the_numbers_on_mnist_are_the_same_on_every_page():
 def test_the_claims_have_the_verdicts_that_their_numbers_give():
     numbers = iter([row for row in rows(STUDIES) if len(row) == 5 and "claim" not in row[0] and "**" not in row[2]
                     and row[4] in ("holds", "does not hold", "too close to call")])
-    verdicts = [row for row in rows(README) if len(row) == 4 and row[2].startswith(("**holds", "**does", "**too"))]
-    assert [tuple(row[:2]) for row in verdicts] == [claim[:2] for claim in claims.CLAIMS.values()]
-    for claim, row in zip(claims.CLAIMS.values(), verdicts):
+    expected = []
+    for claim in claims.CLAIMS.values():
         words, medians = [], []
         for share, (name, kept, numbers_of_seeds, interval, verdict) in zip(claim.shares, numbers):
             assert (name, kept) == (f"{claim.where}: {claim.number}", f"{share:.0%}")
@@ -285,5 +287,34 @@ def test_the_claims_have_the_verdicts_that_their_numbers_give():
             assert verdict == claims.verdict([end + claim.free for end in ends])
             words.append(verdict)
             medians.append(median)
-        assert row[2:] == [claims.verdicts_by_share(claim, words), ", ".join(medians)]
+        expected.append([*claim[:2], claims.verdicts_by_share(claim, words), ", ".join(medians)])
     assert not list(numbers)
+    verdicts = {page: [row for row in rows(page) if len(row) > 2 and row[2].startswith(("**holds", "**does", "**too"))]
+                for page in (STUDIES, README)}
+    assert verdicts[STUDIES] == expected
+    assert [row[:3] for row in verdicts[README]] == [row[:3] for row in expected]  # with or without the medians
+    assert all(row in expected for row in verdicts[README] if len(row) > 3)
+
+
+# ----------------------------------------------------------------------------------------------------------- the lists
+
+def test_the_table_of_studies_has_each_with_its_time():
+    for name, _, time in list_studies():
+        assert row_that_begins(STUDIES, f"`python -m figure.{name}`")[-1] == time.split(";")[0]
+
+
+def anchors(page):
+    """What links to the headings of a page end in, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page, flags=re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("folder", ["", "figure", "datasets", "tests"])
+def test_links_lead_to_files_and_headings_that_are_there(folder):
+    page = ROOT / folder / "README.md"
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            name, _, anchor = target.partition("#")
+            file = page.parent / name if name else page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
