@@ -298,6 +298,14 @@ def test_the_claims_have_the_verdicts_that_their_numbers_give():
 
 # ----------------------------------------------------------------------------------------------------------- the lists
 
+def test_each_promise_names_tests_that_are_there():
+    defined = {name for path in (ROOT / "tests").glob("test_*.py")
+               for name in [path.name, *re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M)]}
+    page = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:tests/)?(test_[\w.]+)`", page))
+    assert len(named) > 50 and named <= defined
+
+
 def test_the_table_of_studies_has_each_with_its_time():
     for name, _, time in list_studies():
         assert row_that_begins(STUDIES, f"`python -m figure.{name}`")[-1] == time.split(";")[0]
