@@ -175,9 +175,9 @@ def main(argv=()):
         W = np.where(np.abs(W) > limit, W, 0)
         print(f"{i:5}  {limit:9.3f}  {(W == 0).sum():2} of {W.size}")
     print(f"\n{W}")
-    print("Each round prunes its share of what is left. Only a share of less than one weight prunes nothing: the next\n"
-          f"threshold, {threshold(W, EXAMPLE_PERCENT):.3f}, falls between the single 0 and the smallest weight, "
-          f"{np.abs(W[W != 0]).min():.3f}, and the layer stays as it is.")
+    print("Each round prunes its share of what is left. Only a share of less than one weight prunes nothing:\n"
+          f"the next threshold, {threshold(W, EXAMPLE_PERCENT):.3f}, falls between the single 0 and the smallest "
+          f"weight, {np.abs(W[W != 0]).min():.3f},\nand the layer stays as it is.")
     return 0
 
 

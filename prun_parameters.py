@@ -94,8 +94,8 @@ def print_compact(parameters, X):
     difference = max(1e-12, np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max())
     colours = np.isin(np.arange(len(X)), pixels).reshape(-1, 3)
     sizes = " -> ".join(map(str, nn.layer_sizes(small)))
-    print(f"compact: {sizes}, the same outputs to {difference:.0e}; {len(X) - len(pixels)} of {len(X)} "
-          f"inputs are never looked at,\n"
+    print(f"compact: {sizes}, the same outputs to {difference:.0e};\n"
+          f"{len(X) - len(pixels)} of {len(X)} inputs are never looked at, "
           f"and {(~colours.any(axis=1)).sum()} of {len(colours)} pixels in none of their colours")
 
 
@@ -104,8 +104,8 @@ def print_export(path, pruned, unpruned):
     dense = io.BytesIO()
     np.save(dense, np.array(pruned, dtype=object), allow_pickle=True)  # as `save_parameters` does, without the costs
     size, dense_float32, dense_float64 = os.path.getsize(path), networks.exported_size(unpruned), len(dense.getbuffer())
-    print(f"exported: {path}, {size} bytes: {dense_float64 / size:.1f} times smaller than the dense network in float64 "
-          f"({dense_float64} bytes),\n"
+    print(f"exported: {path}, {size} bytes:\n"
+          f"{dense_float64 / size:.1f} times smaller than the dense network in float64 ({dense_float64} bytes),\n"
           f"{dense_float32 / size:.1f} times smaller than the unpruned one in the same format, float32 "
           f"({dense_float32} bytes)")
     bits, overhead = networks.index_storage(pruned)
@@ -130,7 +130,7 @@ def print_changed_by_pruning(unpruned, pruned, data, photos):
 def print_changed_by_export(exported, pruned, data, photos):
     """Print how many verdicts differ between the exported network and the one that it was made of."""
     print(f"of its verdicts on {data.Y_train.size + data.Y_test.size} pictures and {len(photos)} photos, "
-          f"{sum(changed_verdicts(exported, pruned, data, photos))} differ from before")
+          f"{sum(changed_verdicts(exported, pruned, data, photos)) or 'none'} changed")
 
 
 def refuse_to_overwrite(export, inputs):
@@ -174,8 +174,8 @@ def main(argv=()):
                                      *record.load_start(options.parameters, unpruned))
     print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
-    print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
-    print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))
+    print_network("Unpruned network", unpruned, data, nn_test.score(judged[0], labels))
+    print_network("Pruned network", pruned, data, nn_test.score(judged[1], labels))
     print_changed_by_pruning(unpruned, pruned, data, photos)
     print_compact(pruned, data.X_train)
     if options.export:

@@ -186,15 +186,16 @@ def print_result(run, counted, unpruned, tolerance, out, data):
         if steps:
             file = record.find_network(out, run, steps)
             print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a "
-                  f"training accuracy of {run['train_accuracy'][steps - 1]:.2f} %: {file}")
+                  f"training accuracy of {run['train_accuracy'][steps - 1]:.2f} %:\n{file}")
             print_network(file, data)
         else:
             print("last good step: none")
     if run["degree"]:
-        print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy on the "
-              f"training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %),\n"
+        print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy\n"
+              f"on the training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %); "
+              f"{always}: {commoner[0]:.2f} %\n"
               f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %); "
-              f"{always}: {commoner[0]:.2f} and {commoner[1]:.2f} %")
+              f"{always}: {commoner[1]:.2f} %")
         print_network(record.find_network(out, run, len(run["degree"])), data)
         print(f"networks saved: {out}/prun_parameter")
     if -np.inf in counted:
@@ -202,8 +203,11 @@ def print_result(run, counted, unpruned, tolerance, out, data):
               f"{counted.index(-np.inf) + 1}, every training picture gets the same verdict")
 
 
-def draw_record(run, unpruned, path, show=False):
-    """Draw cost and accuracies against the degree; run : the record; unpruned : the evaluation before it."""
+def draw_record(run, unpruned, commoner, path, show=False):
+    """Draw cost and accuracies against the degree.
+
+    run : the record; unpruned : the evaluation before it; commoner : see `pictures.commoner_label`
+    """
     plt = drawing.pyplot(show)
     figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
     for axes, values, marker, color, label, before in (
@@ -214,11 +218,15 @@ def draw_record(run, unpruned, path, show=False):
         axes.axhline(before, color=color, linestyle="--", linewidth=1)
         axes.plot(0, before, "D--", color=color, markersize=5, linewidth=1, clip_on=False,
                   label="unpruned" if axes is above else f"{label}, unpruned")
+    always, *shares = commoner
+    kinds = [("", "0.4")] if shares[0] == shares[1] else [(", training", "C0"), (", test", "C1")]
+    for (part, color), share in zip(kinds, shares):
+        below.axhline(share, color=color, linestyle=":", linewidth=1.5, label=always + part)
     above.set(ylabel="cost on the training pictures", ylim=(0, None))
     below.set(xlabel="pruning degree (%)", ylabel="accuracy (%)")
     for axes in (above, below):
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)  # never over the curves
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)  # never over the curves
     figure.suptitle(f"Prune and retrain, {len(run['degree'])} steps")
     drawing.save_figure(figure, path, show)
 
@@ -304,7 +312,7 @@ def main(argv=()):
 
     print_result(run, counted, before, options.tolerance, options.out, data)
     if run["degree"]:
-        draw_record(run, before, f"{options.figures}/degree_costs.png", options.show)
+        draw_record(run, before, pictures.commoner_label(data), f"{options.figures}/degree_costs.png", options.show)
     return 0
 
 

@@ -2,15 +2,17 @@
 
 The committed network is pruned and retrained in the recorded steps. A frame for the unpruned network and for each step:
 above, what training added to the weights of each unit of layer 1 (or, if its start is not known, the weights), as a
-picture, in which pruned connections turn grey; below, cost and accuracies along the pruning degree, and some photos
-with the verdict: figure/pruning.gif. With --photo a photo of your own is judged, too; with --html the frames become a
-page with a slider.
+picture, whose pixels turn black as they lose their connections; below, cost and accuracies along the pruning degree,
+and some photos with the verdict: figure/pruning.gif. With --photo a photo of your own is judged, too; with --html the
+frames become a page with a slider.
 
 Time on 2 cores: ten to twenty seconds.
 """
 
+import base64
 import io
 import itertools
+import json
 import os
 import sys
 from typing import NamedTuple
@@ -32,7 +34,62 @@ CHOSEN = ("0.jpg", "1.jpg", "12.jpg", "24.jpg", "9.jpg", "6.jpg")  # of them: fo
 INCHES, DPI = (8.5, 5.2), 100
 COLOURS = 256  # of the GIF
 MILLISECONDS, LAST = 350, 3000  # that a frame is shown, and the last one
-VIEWPORT = '<meta name="viewport" content="width=device-width"><style>img{max-width:100%;height:auto}</style>\n'
+DARKEST = 1 / 4  # of the colours of weights, from 0 to 1: 0, black, is what is pruned
+
+# A page that needs nothing from the network: FRAMES is a list of pictures as data URLs, INTERVAL is in milliseconds.
+# Of symbols it has only those that every font has; U+FE0E asks for them as text, not as coloured pictures.
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>What pruning leaves, step by step</title>
+<style>
+  body { max-width: 850px; margin: 8px auto; padding: 0 8px; font-family: sans-serif; text-align: center }
+  img, input { width: 100%; margin: 0 }
+  div { display: flex; gap: 4px; max-width: 500px; margin: 8px auto }
+  button { flex: 1; padding: 10px 0; font-size: 14px; white-space: nowrap }
+</style>
+<img id="picture" alt="the network after a step of pruning">
+<input id="slider" type="range" min="0" value="0" aria-label="step">
+<div>
+  <button id="first">|&#x25C0;&#xFE0E; First</button>
+  <button id="back">&#x25C0;&#xFE0E; Back</button>
+  <button id="play"></button>
+  <button id="next">Next &#x25B6;&#xFE0E;</button>
+  <button id="last">Last &#x25B6;&#xFE0E;|</button>
+</div>
+<p id="step"></p>
+<script>
+  const frames = FRAMES
+  const [picture, slider, play, step] = ["picture", "slider", "play", "step"].map(id => document.getElementById(id))
+  const last = frames.length - 1
+  let timer = null
+  function show(number) {
+    slider.value = Math.min(Math.max(number, 0), last)
+    picture.src = frames[slider.value]
+    step.textContent = `step ${slider.value} of ${last}`
+  }
+  function pause() {
+    clearInterval(timer)
+    timer = null
+    play.textContent = "\u25B6\uFE0E Play"
+  }
+  function start() {
+    show(slider.value == last ? 0 : slider.value)
+    play.textContent = "|| Pause"
+    timer = setInterval(() => { show(+slider.value + 1); if (slider.value == last) pause() }, INTERVAL)
+  }
+  play.onclick = () => timer ? pause() : start()
+  slider.oninput = () => { pause(); show(slider.value) }
+  for (const [id, target] of Object.entries({
+      first: () => 0, back: () => slider.value - 1, next: () => +slider.value + 1, last: () => last }))
+    document.getElementById(id).onclick = () => { pause(); show(target()) }
+  slider.max = last
+  pause()
+  show(0)
+</script>
+</html>
+"""
 
 
 class Frame(NamedTuple):
@@ -59,19 +116,22 @@ def make_frames(data, parameters, photos, labels, steps):
 class Film:
     """The figure of which each frame is a state."""
 
-    def __init__(self, plt, learned, shape, frames, photos):
+    def __init__(self, plt, learned, shape, frames, photos, what="Weights"):
+        """learned : what is drawn of W1, of its shape; what : its name."""
         self.frames = frames
-        self.learned = [drawing.weights_as_picture(row, shape)[0] for row in learned[:drawing.MOST_UNITS]]
+        self.learned, scales = zip(*(drawing.weights_as_picture(row, shape) for row in learned[:drawing.MOST_UNITS]))
+        self.learned = [DARKEST + (1 - DARKEST) * picture for picture in self.learned]
         self.figure = plt.figure(figsize=INCHES, dpi=DPI, layout="constrained")
-        above, below = self.figure.subfigures(2, height_ratios=(1, 2.3))
+        above, below = self.figure.subfigures(2, height_ratios=(1.1, 2.3))
         left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))
         self.title = above.suptitle(" ", fontsize=12)
         self.units = []
-        which = "layer 1" if len(learned) == len(self.learned) else len(learned)
         for r, axes in enumerate(above.subplots(1, len(self.learned), squeeze=False)[0]):
             self.units.append(axes.imshow(self.picture(r, frames[0]), interpolation="nearest"))
             axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1} of {which}", fontsize=8)
+            axes.set_xlabel(f"unit {r + 1} of {len(learned)}, ±{scales[r]:.2g}", fontsize=8)
+        above.supxlabel(f"{what}: grey is 0, lighter above, darker below, full at ±x; "
+                        "black: pruned in all three colours", fontsize=8)
         self.curves = self.make_curves(left)
         grid = right.subplots(-(-len(photos) // 2), 2, squeeze=False).ravel()
         self.titles = []
@@ -80,10 +140,17 @@ class Film:
         for axes, photo in zip(grid, photos):
             axes.imshow(photo, interpolation="nearest")
             self.titles.append(axes.set_title(" ", fontsize=9, pad=3))
+        for _ in range(2):  # after which all has found its place, and stays there in all frames
+            self.rendered(0)
+        self.figure.set_layout_engine("none")
 
     def picture(self, r, frame):
-        """What training added to a unit's weights, where its connections are left; the others are grey."""
-        return np.where(frame.mask[r].reshape(self.learned[r].shape), self.learned[r], 0.5)
+        """What training added to a unit's weights, where its connections are left.
+
+        Of the others the picture has the grey of 0. Pixels that have none left in any of their three colours are black.
+        """
+        mask = frame.mask[r].reshape(self.learned[r].shape)
+        return np.where(mask, self.learned[r], (1 + DARKEST) / 2) * mask.any(axis=2, keepdims=True)
 
     def make_curves(self, panel):
         """Draw axes for the cost and the accuracies. Returns their lines, each with its place in an `Evaluation`."""
@@ -123,13 +190,18 @@ class Film:
         return Image.fromarray(np.asarray(self.figure.canvas.buffer_rgba())[..., :3])
 
 
-def save_gif(film, path):
-    """Write all frames as an animated GIF. They share their colours, so that only what changes takes bytes."""
+def render(film):
+    """All frames, as Pillow pictures. They share their colours, so that in a GIF only what changes takes bytes."""
     number = len(film.frames)
     rendered = list(studies.show_progress(map(film.rendered, range(number)), number, "frames drawn"))
     both = Image.fromarray(np.vstack([np.asarray(rendered[0]), np.asarray(rendered[-1])]))
     palette = both.quantize(COLOURS, dither=Image.Dither.NONE)
-    first, *others = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in rendered)
+    return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in rendered]
+
+
+def save_gif(rendered, path):
+    """Write what `render` returned as an animated GIF."""
+    first, *others = rendered
     content = io.BytesIO()
     first.save(content, "GIF", save_all=True, append_images=others, loop=0, optimize=True,
                duration=[MILLISECONDS] * len(others) + [LAST])
@@ -137,15 +209,15 @@ def save_gif(film, path):
     print(f"figure: {path}")
 
 
-def save_page(film, path):
-    """Write all frames as a page with a slider, Matplotlib's own (HTMLWriter)."""
-    import matplotlib
-    from matplotlib.animation import FuncAnimation
-
-    with matplotlib.rc_context({"animation.embed_limit": 20}):
-        animation = FuncAnimation(film.figure, film.show, len(film.frames), init_func=lambda: None)
-        page = animation.to_jshtml(1000 / MILLISECONDS, default_mode="once")
-    files.write_atomically(path, lambda file: file.write((VIEWPORT + page).encode()))
+def save_page(rendered, path):
+    """Write what `render` returned as a page with a slider and buttons, which needs no other file."""
+    frames = []
+    for picture in rendered:
+        content = io.BytesIO()
+        picture.save(content, "PNG", optimize=True)
+        frames.append("data:image/png;base64," + base64.b64encode(content.getbuffer()).decode())
+    page = PAGE.replace("INTERVAL", str(MILLISECONDS)).replace("FRAMES", json.dumps(frames, indent=0))
+    files.write_atomically(path, lambda file: file.write(page.encode()))
     print(f"page: {path}")
 
 
@@ -175,10 +247,12 @@ def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, 
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames = make_frames(data, parameters, photos, labels, steps)
     start = studies.find_start(parameters_file, parameters)
-    film = Film(drawing.pyplot(show), parameters["W1"] - (0 if start is None else start), shape, frames, photos)
-    save_gif(film, f"{figures}/pruning.gif")
+    learned, what = ((parameters["W1"], "Weights") if start is None else
+                     (parameters["W1"] - start, "Weights minus their initial values"))
+    rendered = render(Film(drawing.pyplot(show), learned, shape, frames, photos, what))
+    save_gif(rendered, f"{figures}/pruning.gif")
     if html:
-        save_page(film, html)
+        save_page(rendered, html)
     if show:
         drawing.pyplot(True).show()
 

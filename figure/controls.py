@@ -76,11 +76,11 @@ def measure(data_file, data, before, after, draws=DRAWS, steps=pruning.STEPS, cl
         judge(f"ridge regression, λ = {penalty:g} by {measured_by}",
               lambda X_new, penalty=penalty: ridge(X, Y, X_new, penalty)[0])
     judge("nearest training picture", lambda X_new: nearest(X, Y, X_new))
-    judge("network, unpruned", lambda X_new: nn.predict(X_new, before))
-    judge("network, pruned by magnitude", lambda X_new: nn.predict(X_new, after))
+    judge("unpruned network", lambda X_new: nn.predict(X_new, before))
+    judge("pruned by magnitude", lambda X_new: nn.predict(X_new, after))
     jobs = [(nn_main.SEED, before, studies.Pruning(steps, draw=number)) for number in range(1, draws + 1)]
     runs = studies.in_parallel(functools.partial(studies.prune, data_file), jobs, "draws", cluster)
-    results[f"network, pruned at random, {draws} draws"] = [run[-1, 2:4] for run in runs]
+    results[f"pruned at random, {draws} draws"] = [run[-1, 2:4] for run in runs]
     return {name: np.array(values) for name, values in results.items()}
 
 

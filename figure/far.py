@@ -30,7 +30,7 @@ CASES = {"all layers": studies.Pruning(STEPS),
 
 
 def where_lost(degree, accuracy):
-    """Say at which degrees more than TOLERANCE points of the unpruned accuracy are lost, and the lowest accuracy there.
+    """List the degrees at which more than TOLERANCE points of the unpruned accuracy are lost, and the lowest accuracy.
 
     degree, accuracy : before and after each step, shape (steps + 1,)
     """
@@ -41,7 +41,7 @@ def where_lost(degree, accuracy):
             first, last = steps[0], steps[-1]
             until = f" to {degree[last]:.3f}" if last > first else ""
             stretches.append(f"{degree[first]:.3f}{until} ({accuracy[first:last + 1].min():.2f})")
-    return ", ".join(stretches) or "never"
+    return stretches or ["never"]
 
 
 def print_runs(case, runs):
@@ -51,18 +51,19 @@ def print_runs(case, runs):
     """
     print(f"\npruned: {case}\n"
           "        training / test accuracy (%)                      highest  "
-          f"more than {TOLERANCE} points of the training accuracy lost\n"
-          "seed    unpruned        in the end           connections  cost     at a degree of (lowest accuracy there)")
+          f"degrees that lose over {TOLERANCE} points\n"
+          "seed    unpruned         in the end          connections     cost  of training accuracy (lowest)")
     for seed, values in {**runs, "median": np.median(list(runs.values()), axis=0)}.items():
         degree, cost, train, test = values[:, :4].T
         connections = "-".join(f"{number:.0f}" for number in values[-1, 4:])
+        stretches = f"\n{'':67}".join(where_lost(degree, train))
         print(f"{seed:6}  {train[0]:6.2f} / {test[0]:6.2f}  {train[-1]:6.2f} / {test[-1]:6.2f}  {connections:>14}  "
-              f"{cost.max():7.2f}  {where_lost(degree, train)}")
+              f"{cost.max():7.2f}  {stretches}")
 
 
 def print_medians(case, values, steps):
     """Print the median of the seeds and their range after some steps; values : an array (seeds, steps + 1, ...)."""
-    print(f"\npruned: {case}\n| pruning degree | connections left | training accuracy, median (range) | "
+    print(f"\npruned: {case}\n| degree | connections left | training accuracy, median (range) | "
           "test accuracy, median (range) |")
     print("| ---: | ---: | ---: | ---: |")
     for step in steps:

@@ -8,6 +8,7 @@ Time on 2 cores: five to ten minutes.
 """
 
 import functools
+import itertools
 import os
 import sys
 from typing import NamedTuple
@@ -65,16 +66,16 @@ def print_runs(runs, step):
         by magnitude, then each draw
     """
     degrees = [f"{name} {next(iter(networks.values()))[0, step, 0]:.1f} %" for name, networks in runs.items()]
-    print(f"\nafter step {step}, pruned: {', '.join(degrees)}; at random: median (range) of the draws\n"
-          "| start | seed | cost, by magnitude | at random | training accuracy, by magnitude | at random | "
-          "test accuracy, by magnitude | at random |\n| --- |" + " ---: |" * 7)
-    for name, networks in runs.items():
-        for seed, values in networks.items():
-            cost, train, test = values[:, step, 1:4].T
-            cells = [f"{cost[0]:.4f}", studies.median_and_range(cost[1:], "{:.4f}", "")]
-            for accuracy in (train, test):
-                cells += [f"{accuracy[0]:.2f} %", studies.median_and_range(accuracy[1:])]
-            print(f"| {name} | {seed} | {' | '.join(cells)} |")
+    print(f"\nafter step {step}, pruned: {', '.join(degrees)}\n"
+          "by magnitude, and at random: median (range) of the draws")
+    for form, columns in (("{:.4f}", {"cost": 1}), ("{:.2f}", {"training accuracy (%)": 2, "test accuracy (%)": 3})):
+        print(f"| start | seed | {' | at random | '.join(columns)} | at random |\n| --- |"
+              + " ---: |" * (1 + 2 * len(columns)))
+        for name, networks in runs.items():
+            for seed, values in networks.items():
+                cells = [(form.format(values[0, step, k]), studies.median_and_range(values[1:, step, k], form, ""))
+                         for k in columns.values()]
+                print(f"| {name} | {seed} | {' | '.join(itertools.chain(*cells))} |")
     for name, networks in runs.items():
         costs = np.array(list(networks.values()))[:, :, step, 1]  # (seeds, 1 + draws)
         lower = (costs[:, 1:] < costs[:, :1]).sum()

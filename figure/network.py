@@ -15,7 +15,7 @@ import prun_mask
 from datasets import files, record, user_input
 from figure import drawing, studies
 
-EVERY = 10  # inputs, of which one has its connections drawn; all of them would make one dark patch
+EVERY = 10  # inputs, of which one has its connections drawn, as the figure says; all would make one dark patch
 RED, BLUE = "#b2182b", "#2166ac"  # of weights below and above 0
 
 
@@ -64,10 +64,10 @@ def draw(before, after, path, show=False):
     # The same scale for both, layer by layer.
     largest = {name: max(np.abs(before[name]).max(), np.abs(after[name]).max()) or 1 for name in before}
     figure, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
-    for axes, name, parameters in zip(panels, ("before pruning", "after it"), (before, after)):
-        draw_network(axes, parameters, largest, f"The network {name}: {prun_mask.degree(parameters):.3f} % pruned")
-    figure.supxlabel("red: weights below 0; blue: above 0; the numbers: connections that are left\n"
-                     f"of the inputs every {EVERY}th has its connections drawn", fontsize=9)
+    for axes, name, parameters in zip(panels, ("Before pruning", "After pruning"), (before, after)):
+        draw_network(axes, parameters, largest, f"{name}: degree {prun_mask.degree(parameters):.3f} %")
+    figure.supxlabel("Red: weights below 0. Blue: weights above 0. The numbers are the connections that are left.\n"
+                     "Connections of every tenth input are drawn.", fontsize=9)
     drawing.save_figure(figure, path, show)
 
 

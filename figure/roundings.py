@@ -11,6 +11,7 @@ import functools
 import itertools
 import os
 import sys
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,11 @@ def rises(costs):
     return f"{len(jumps)} rises of more than {RISE}" + (f", the first at iteration {jumps[0]}" if len(jumps) else "")
 
 
+def print_wrapped(line):
+    """Print a line, or if it is long, lines."""
+    print(textwrap.fill(line, 100, subsequent_indent="    "))
+
+
 def print_runs(name, runs, Y):
     """Print how often the runs of one kind collapse, and where, and how small the 1e-5 makes their gradient then."""
     evaluations = np.array([result.evaluations for result in runs])
@@ -92,11 +98,11 @@ def print_runs(name, runs, Y):
     steps = len(runs[0].constant) - 1
     for what, accuracies in (("unpruned", evaluations[:, 0, 1:]), (f"after step {steps}", evaluations[:, -1, 1:])):
         kinds, counts = np.unique(accuracies, axis=0, return_counts=True)
-        print(f"{what}, training / test accuracy: " + ", ".join(
+        print_wrapped(f"{what}, training / test accuracy: " + ", ".join(
             f"{train:.2f} / {test:.2f} % in {count}" for (train, test), count in zip(kinds, counts)))
     collapses = [step for step in (collapse(result.constant) for result in runs) if step is not None]
     returned = sum(result.constant.any() and not result.constant[-1] for result in runs)
-    print(f"judge all pictures alike to the end: {len(collapses)}" + "".join(
+    print_wrapped(f"judge all pictures alike to the end: {len(collapses)}" + "".join(
         f", {collapses.count(step)} of them from step {step} on" for step in sorted(set(collapses)))
         + f"; some time, and return: {returned}")
     print_gradients([result for result in runs if collapse(result.constant) is not None], Y)

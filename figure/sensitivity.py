@@ -37,14 +37,14 @@ def prune_alone(data, parameters, name, most_points=MOST_POINTS):
 
 
 def where_lost(values):
-    """Say from which share on a layer alone loses more than LOST points; values : what `prune_alone` returned."""
+    """Say at which share a layer alone loses more than LOST points; values : what `prune_alone` returned."""
     share, train_accuracy = values[:, 0], values[:, 2]
     lost = train_accuracy < train_accuracy[0] - LOST
     if not lost.any():
-        return f"never are more than {LOST} points of training accuracy lost"
+        return "never"
     after = np.flatnonzero(~lost)[-1] + 1
     for_good = f"for good from {share[after]:.1f} %" if after < len(share) else "not for good"
-    return f"more than {LOST} points of training accuracy are lost first at {share[lost][0]:.1f} %, {for_good}"
+    return f"first at {share[lost][0]:.1f} %, {for_good}"
 
 
 def draw(curves, path, show=False):
@@ -75,6 +75,7 @@ def main(argv=()):
         for name in tqdm(prun_mask.pruned_layers(parameters), unit=" layers", disable=None):
             curves[f"layer {name[1:]}, {parameters[name].size} connections"] = prune_alone(data, parameters, name)
 
+    print(f"share pruned at which a layer alone loses more than {LOST} points of training accuracy:")
     for label, values in curves.items():
         print(f"{label}: {where_lost(values)}")
     draw(curves, f"{options.figures}/sensitivity.png", options.show)

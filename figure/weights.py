@@ -1,8 +1,8 @@
 """What does pruning do to the weights of layer 1? Their distribution (the paper's Fig. 7), and the weights as pictures.
 
 Each hidden unit's weights are drawn as a picture: red, green and blue for those of the three colours, grey for 0. The
-weights themselves look like the random numbers that they started from; less these, one sees where the network looks for
-a car, and what pruning leaves of it: figure/weights.png.
+weights themselves look like their initial values, which are random; minus these, one sees where the network looks for a
+car, and what pruning leaves of it: figure/weights.png.
 
 Time on 2 cores: some seconds.
 """
@@ -33,9 +33,8 @@ def print_statistics(start, before, after):
               f"the {number} largest {when}")
     if start is not None:
         change = np.abs(before - start)
-        print(f"training changed a weight by {np.median(change):.4f} (median), "
-              f"those that are left by {np.median(change[survives]):.4f}; "
-              f"the random start had a median of {np.median(np.abs(start)):.4f}")
+        print(f"medians: training changed a weight by {np.median(change):.4f}, those that are left by "
+              f"{np.median(change[survives]):.4f}; the initial ones were {np.median(np.abs(start)):.4f}")
     print(f"the standard deviation of those that are left was {before[survives].std():.4f} before pruning and is "
           f"{after[survives].std():.4f}")
     print(f"the smallest weight that is left is {np.abs(after[survives]).min():.4f}, the smallest before pruning "
@@ -47,10 +46,10 @@ def draw(start, before, after, shape, path, show=False):
     plt = drawing.pyplot(show)
     units = min(len(before), drawing.MOST_UNITS)
     survives = after != 0
-    rows = {"before": before, "after": after}
+    rows = [("before pruning", before), ("after pruning", after)]
     if start is not None:
-        rows = {"before": before, "before - start": before - start,
-                "after": after, "after - start": (after - start) * survives}
+        rows.insert(1, ("minus the\ninitial values", before - start))
+        rows.append(("minus the\ninitial values", (after - start) * survives))
     figure = plt.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(3, 0.3 + 1.35 * len(rows)))
     largest = max(np.abs(before).max(), np.abs(after).max())
@@ -58,17 +57,18 @@ def draw(start, before, after, shape, path, show=False):
     for axes, W, title in zip(panels, (before, after[survives]), ("before pruning", "after pruning and retraining")):
         axes.hist(W.ravel(), bins=BINS, range=(-largest, largest))
         axes.set(title=f"{title}: {W.size} weights", xlabel="weight", ylabel="connections of layer 1")
-    which = "each unit's" if units == len(before) else f"the first {units} of {len(before)} units'"
-    less = "" if start is None else ", and less the random start of training"
-    below.suptitle(f"{which} weights as a picture: before and after pruning{less}\n"
-                   "grey: 0; full at ±x: weights of that size, and larger ones, have the full colour", fontsize=11)
+    which = "each unit" if units == len(before) else f"the first {units} of {len(before)} units"
+    minus = "" if start is None else ", and minus the initial values"
+    below.suptitle(f"The weights of {which} as a picture, before and after pruning{minus}\n"
+                   "Grey: 0, or pruned. Lighter: above 0. Darker: below 0. Lightest and darkest from ±x on.",
+                   fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
-    for (title, W), row in zip(rows.items(), grid):
+    for (title, W), row in zip(rows, grid):
         for r, axes in enumerate(row):
             picture, scale = drawing.weights_as_picture(W[r], shape)
             axes.imshow(picture, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1}, full at ±{scale:.2g}", fontsize=8, labelpad=2)
+            axes.set_xlabel(f"unit {r + 1}, ±{scale:.2g}", fontsize=8, labelpad=2)
         row[0].set_ylabel(title, fontsize=9)
     drawing.save_figure(figure, path, show)
 

@@ -45,6 +45,7 @@ def test_every_study_draws_and_prints_the_same_twice(study, small_data, start, t
                           "--figures", folder))
         assert_figure(folder / f"{study}.png")
         results.append((capsys.readouterr().out.replace(str(folder), ""), (folder / f"{study}.png").read_bytes()))
+        assert all(len(line) <= 100 for line in results[-1][0].replace(str(tmp_path), "").splitlines())
     assert results[0] == results[1] and f"/{study}.png" in results[0][0]
     assert f"figure/{study}.png" in importlib.import_module(f"figure.{study}").__doc__
 
@@ -96,7 +97,7 @@ def test_far_prints_how_far_it_goes(capsys):
     assert lines[7].startswith("median   99.00 /  80.00   96.00")
     assert lines[-1] == "| 12.000 % | 6-5 | 96.00 % (92.00 to 97.00) | 66.00 % (65.00 to 70.00) |"
     two_stretches = far.where_lost(np.array([0, 5, 9, 12, 15]), np.array([99, 96, 97, 95, 96]))
-    assert two_stretches == "5.000 (96.00), 12.000 to 15.000 (95.00)"
+    assert two_stretches == ["5.000 (96.00)", "12.000 to 15.000 (95.00)"]
 
 
 # ----------------------------------------------------------------------------------------------- luck and controls
@@ -105,9 +106,10 @@ def test_luck_compares_the_draws_with_magnitude(capsys):
     runs = np.zeros((1, 3, 2, 4))  # a seed, by magnitude and two draws, before and after a step
     runs[0, :, 1] = [(50, 0.2, 90, 80), (50, 0.1, 91, 70), (50, 0.4, 93, 60)]
     luck.print_runs({"start": {7: runs[0]}}, 1)
-    assert capsys.readouterr().out.splitlines()[-2:] == [
-        "| start | 7 | 0.2000 | 0.2500 (0.1000 to 0.4000) | 90.00 % | 92.00 % (91.00 to 93.00) | 80.00 % | "
-        "65.00 % (60.00 to 70.00) |",
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[5] == "| start | 7 | 0.2000 | 0.2500 (0.1000 to 0.4000) |"
+    assert lines[-2:] == [
+        "| start | 7 | 90.00 | 92.00 (91.00 to 93.00) | 80.00 | 65.00 (60.00 to 70.00) |",
         "start: 1 of 2 draws have a lower cost than the same network by magnitude"]
 
 
@@ -147,10 +149,10 @@ def test_controls_measure_what_is_named(small_data, start):
     data = load_data(small_data)
     pruned = prun_mask.apply_masks(start, prun_mask.make_masks(start, 60))
     results = controls.measure(small_data, data, start, pruned, draws=3, steps=2)
-    for name, network in (("network, unpruned", start), ("network, pruned by magnitude", pruned)):
+    for name, network in (("unpruned network", start), ("pruned by magnitude", pruned)):
         assert results[name].tolist() == [list(nn.evaluate(data, network)[1:])]
     draws = [studies.prune(small_data, (1, start, studies.Pruning(2, draw=i)))[-1, 2:4] for i in (1, 2, 3)]
-    assert np.array_equal(results["network, pruned at random, 3 draws"], draws)
+    assert np.array_equal(results["pruned at random, 3 draws"], draws)
     assert results['always "no car"'].tolist() == [[50, 50]]
 
 
@@ -217,10 +219,10 @@ def test_sensitivity_prunes_one_layer_weakest_first(small_data):
 
 
 @pytest.mark.parametrize("accuracies, words", [
-    ([100, 96, 95], "never are more than 5 points of training accuracy lost"),
-    ([100, 94, 90], "more than 5 points of training accuracy are lost first at 10.0 %, for good from 10.0 %"),
-    ([100, 94, 96, 90], "more than 5 points of training accuracy are lost first at 10.0 %, for good from 30.0 %"),
-    ([100, 94, 99], "more than 5 points of training accuracy are lost first at 10.0 %, not for good")])
+    ([100, 96, 95], "never"),
+    ([100, 94, 90], "first at 10.0 %, for good from 10.0 %"),
+    ([100, 94, 96, 90], "first at 10.0 %, for good from 30.0 %"),
+    ([100, 94, 99], "first at 10.0 %, not for good")])
 def test_sensitivity_says_where_accuracy_is_lost(accuracies, words):
     values = np.array([(10 * i, 0, accuracy, 0) for i, accuracy in enumerate(accuracies)])
     assert sensitivity.where_lost(values) == words
@@ -245,7 +247,7 @@ def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path, monk
         assert (f"of the {number} connections of layer 1 that are left, {among} are among the {number} largest "
                 f"{when} training\n") in text
     changed = np.median(np.abs(trained["W1"] - start["W1"]))
-    assert f"training changed a weight by {changed:.4f} (median)" in text
+    assert f"medians: training changed a weight by {changed:.4f}, " in text
 
     rows = []
     monkeypatch.setattr(drawing, "weights_as_picture", lambda W, shape: (rows.append(W), (np.zeros(shape), 1))[1])

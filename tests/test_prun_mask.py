@@ -179,7 +179,7 @@ def test_example_shows_what_it_says():
     assert text.count("4 of 20 weights are 0") == 2  # pruned once, and again: nothing changed
     rounds = [int(row.split()[2]) for row in text.splitlines() if row.endswith("of 20")]
     assert len(rounds) == 9 and rounds[0] == 4 and rounds == sorted(set(rounds))  # each round prunes some more
-    limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next\nthreshold, ",
+    limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next threshold, ",
                                                                                  "smallest weight, "))
     assert limit < smallest  # and a tenth none
 

@@ -110,18 +110,24 @@ def test_the_table_is_printed(trained, small_run):
     assert_figure(trained / "figure" / "degree_costs.png")
 
 
-def test_the_figure_shows_the_record(monkeypatch):
+@pytest.mark.parametrize("shares", [(60.0, 65.0), (60.0, 60.0)])
+def test_the_figure_shows_the_record_and_the_commoner_label(shares, monkeypatch):
     figures = []
     monkeypatch.setattr(drawing, "save_figure", lambda figure, path, show: figures.append(figure))
     run = {"degree": [1.0, 2], "costs": [3.0, 4], "train_accuracy": [90.0, 80], "test_accuracy": [70.0, 60]}
-    pruning.draw_record(run, nn.Evaluation(0.5, 95.0, 75.0), "path")
+    pruning.draw_record(run, nn.Evaluation(0.5, 95.0, 75.0), ("always", *shares), "path")
     above, below = figures[0].axes
     for axes, curves in ((above, {"pruned and retrained": [3, 4], "unpruned": [0.5]}),
                          (below, {"training": [90, 80], "training, unpruned": [95], "test": [70, 60],
                                   "test, unpruned": [75]})):
         lines = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+        always = {label: lines.pop(label) for label in [*lines] if label.startswith("always")}
         assert {label: list(line.get_ydata()) for label, line in lines.items()} == curves
         assert all(list(line.get_xdata()) == ([0] if "unpruned" in label else [1, 2]) for label, line in lines.items())
+    expected = {"always, training": 60, "always, test": 65} if shares == (60, 65) else {"always": 60}
+    assert {label: {*line.get_ydata()} for label, line in always.items()} == {
+        label: {share} for label, share in expected.items()}
+    assert {text.get_text() for text in below.get_legend().get_texts()} == {*curves, *expected}
 
 
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):
