@@ -11,8 +11,8 @@ import sys
 from typing import NamedTuple
 
 import nn_functions as nn
-from datasets import files, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
+from datasets import files, networks, pictures, user_input
+from datasets.photos import find_photos, photo_labels, read_photos
 from figure import drawing
 
 PHOTOS = "photos_demo"
@@ -132,9 +132,10 @@ def main(argv=()):
         paths, photos = [f"test {i + 1}" for i in range(len(labels))], X.T.reshape(-1, *shape)
     else:
         given = options.photos or [user_input.default_path(PHOTOS)]
-        paths, photos, errors = read_photos(find_photos(given), shape)
-        X, labels = pictures.as_columns(photos), photo_labels(paths)
-        notes = photo_notes(given, paths, labels)
+        found, unread = find_photos(given)
+        paths, photos, errors = read_photos(found, shape)
+        labels, unmatched = photo_labels(paths)
+        X, notes = pictures.as_columns(photos), unread + unmatched
 
     judged = judge(X, labels, parameters, options.threshold) if paths else []
     for path, verdict in zip(paths, judged):

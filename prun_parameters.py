@@ -15,7 +15,7 @@ import nn_main
 import nn_test
 import prun_mask
 from datasets import files, networks, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
+from datasets.photos import find_photos, photo_labels, read_photos
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
@@ -166,8 +166,8 @@ def main(argv=()):
     paths, photos, errors = read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
-    labels = photo_labels(paths)
-    for note in photo_notes([options.photos], paths, labels):
+    labels, unmatched = photo_labels(paths)
+    for note in unread + unmatched:
         print(note)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned,

@@ -158,7 +158,7 @@ def choose_photos(own, shape):
     good, photos, errors = read_photos(paths, shape)
     if errors:
         raise user_input.InputError(errors[0])
-    return photos, photo_labels(good)
+    return photos, photo_labels(good)[0]
 
 
 def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, html=None, show=False):
