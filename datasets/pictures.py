@@ -110,14 +110,9 @@ def _stored_array(file, name):
 
     HDF5 can point into other files, which are not read.
     """
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise InputError(f"has no {name}, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
-    if not isinstance(link, h5py.HardLink):
-        raise InputError(f"{name} is a link; the data must be in the file itself")
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise InputError(f"has no array {name} of its own, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
     stored = file[name]
-    if not isinstance(stored, h5py.Dataset):
-        raise InputError(f"has no {name}, but a group or a type of that name")
     if stored.external or stored.is_virtual:
         raise InputError(f"{name} lies in other files; the data must be in the file itself")
     if stored.dtype.kind not in "biuf":
