@@ -123,7 +123,7 @@ def main(argv=()):
 
     files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
-    parameters = record.load_trained(options.parameters, options.data)
+    parameters = networks.load_trained(options.parameters, options.data)
     if options.test:
         data = pictures.load_data(options.data, scale=False)
         for note in data.notes:

@@ -171,7 +171,7 @@ def main(argv=()):
         print(note)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                     *record.load_start(options.parameters, unpruned))
+                                     *networks.load_start(options.parameters, unpruned))
     print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
     judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))

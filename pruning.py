@@ -278,11 +278,13 @@ def main(argv=()):
     data = pictures.load_data(options.data, scale=not options.batch)
     for note in data.notes:
         print(note)
-    unpruned = record.load_trained(options.parameters, options.data)
+    unpruned = networks.load_trained(options.parameters, options.data)
     files.check_folder(options.figures)
-    record.refuse_as_start(options.parameters, options.out)
+    if os.path.dirname(os.path.realpath(options.parameters)) == os.path.realpath(f"{options.out}/prun_parameter"):
+        raise user_input.InputError(f"{options.parameters}: stands where this run writes its networks; name another "
+                                    "folder with --out")
     nothing_learned = nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                                       *record.load_start(options.parameters, unpruned))
+                                                       *networks.load_start(options.parameters, unpruned))
     if nothing_learned and options.tolerance is not None:
         raise user_input.InputError(f"{options.parameters}: --tolerance needs a network that has learned something")
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
@@ -292,7 +294,7 @@ def main(argv=()):
         before = nn.evaluate(data, unpruned)
         print(f"network: {options.parameters}")
         if options.resume and os.path.exists(record.record_file(options.out)):
-            run = record.load_record(options.out, run)
+            run = record.resume(options.out, run)
         elif options.resume:
             print(f"{options.out}: holds no run to go on with; this one starts with step 1")
         try:

@@ -1,13 +1,16 @@
 """Networks on disk: the `.npy` files of training and pruning, and the small `.npz` of an exported network."""
 
+import contextlib
 import io
+import os
 import re
 
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import write_atomically
+from datasets.files import sha256, write_atomically
 from datasets.npy import load_dict, save_dict
+from datasets.pictures import picture_shape
 from datasets.user_input import InputError, as_input_error
 
 ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
@@ -42,9 +45,9 @@ def load_parameters(path, n_x, outputs=1):
                 raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
         rows, columns = parameters[f"W{l}"].shape
         if rows == 0 or columns != size:
-            way_on = "; (units, inputs) must be" if rows == size else (
-                "; name its pictures with --data, or another network" if l == 1 else "")
-            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it{way_on}")
+            way_on = "; name its pictures with --data, or another network" if l == 1 else ""
+            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, (units, inputs), but {size} inputs come to it"
+                             f"{way_on}")
         if parameters[f"b{l}"].shape != (rows, 1):
             raise InputError(f"{path}: b{l} has shape {parameters[f'b{l}'].shape}, not {(rows, 1)}")
         size = rows
@@ -53,6 +56,33 @@ def load_parameters(path, n_x, outputs=1):
     if size != outputs:
         raise InputError(f"{path}: is a network with {size} outputs; {outputs} must be")
     return parameters
+
+
+def load_training(path):
+    """How a network was trained: the dict in the data.npy beside it; empty if that is missing, or has other costs."""
+    with contextlib.suppress(InputError, OSError):
+        training = load_dict(os.path.join(os.path.dirname(path), "data.npy"))
+        if np.array_equal(training.get("costs"), load_dict(path).get("costs", [])):
+            return training
+    return {}
+
+
+def load_start(path, parameters):
+    """The parameters that a training started from, drawn again, and how: None and None where that is not known."""
+    training = load_training(path)
+    if training.get("init") is None:
+        return None, None
+    return nn.initialize_parameters(nn.layer_sizes(parameters), training["seed"], training["init"]), training["init"]
+
+
+def load_trained(path, data_file):
+    """The parameters of a network for a data set. Raises InputError, also if it is known to be trained on another one.
+    """
+    trained_on = load_training(path).get("data")
+    if trained_on and trained_on != sha256(data_file):
+        raise InputError(f"{path}: was trained on another data set than {data_file}; "
+                         "name that one with --data, or train a network on this one")
+    return load_parameters(path, int(np.prod(picture_shape(data_file))))
 
 
 def save_parameters(path, parameters, costs):

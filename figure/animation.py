@@ -23,7 +23,7 @@ import nn_functions as nn
 import nn_test
 import prun_mask
 import pruning
-from datasets import files, pictures, record, user_input
+from datasets import files, networks, pictures, user_input
 from datasets.photos import photo_labels, read_photos
 from figure import drawing, studies
 
@@ -170,7 +170,7 @@ def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, 
     data, shape = pictures.load_data(data_file), pictures.picture_shape(data_file)
     for note in data.notes:
         print(note)
-    parameters = record.load_trained(parameters_file, data_file)
+    parameters = networks.load_trained(parameters_file, data_file)
     photos, labels = choose_photos(photo, shape)
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames = make_frames(data, parameters, photos, labels, steps)
