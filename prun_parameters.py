@@ -173,7 +173,7 @@ def main(argv=()):
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
                                      *networks.load_start(options.parameters, unpruned))
     print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
-    judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
+    judged = [nn_test.verdicts(pictures.as_columns(photos), labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Ori parameter", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned parameter", pruned, data, nn_test.score(judged[1], labels))
     print_changed_by_pruning(unpruned, pruned, data, photos)

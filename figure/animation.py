@@ -52,8 +52,9 @@ def make_frames(data, parameters, photos, labels, steps):
 
     after = itertools.islice(pruning.prune_iteratively(data, parameters, masks_of), steps)
     stages = [parameters, *(step.parameters for step in studies.show_progress(after, steps, "steps"))]
+    X = pictures.as_columns(photos)
     return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),
-                  nn_test.verdicts(photos, labels, network)) for step, network in enumerate(stages)]
+                  nn_test.verdicts(X, labels, network)) for step, network in enumerate(stages)]
 
 
 class Film:
