@@ -133,12 +133,6 @@ def print_changed_by_export(exported, pruned, data, photos):
           f"{sum(changed_verdicts(exported, pruned, data, photos))} differ from before")
 
 
-def refuse_to_overwrite(export, inputs):
-    """Raise InputError if the file to export to is one of those that the command reads."""
-    if os.path.exists(export) and any(os.path.exists(path) and os.path.samefile(path, export) for path in inputs):
-        raise user_input.InputError(f"{export}: is a file that this command reads; export to another one")
-
-
 @user_input.exit_status
 def main(argv=()):
     parser = user_input.ArgumentParser("Compare the network before and after pruning.")
@@ -153,16 +147,16 @@ def main(argv=()):
     options = parser.parse_args(argv)
 
     files.check_folder(options.figures)
+    if options.export and not options.export.lower().endswith(".npz"):  # no data set, photo or table is called so
+        parser.error(f"--export {options.export}: name a file FILE.npz")
     data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)
     unpruned, pruned, pruned_file = record.load_pair(options.parameters, options.pruned, options.data)
+    if options.export and os.path.realpath(options.export) in map(os.path.realpath, (options.parameters, pruned_file)):
+        raise user_input.InputError(f"{options.export}: is a file that this command reads; export to another one")
     shape = pictures.picture_shape(options.data)
-    found = find_photos([options.photos])
-    if options.export:
-        tables = [os.path.join(os.path.dirname(path), "labels.csv") for path in found]
-        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found, *tables,
-                                             record.record_file(options.pruned)])
+    found, unread = find_photos([options.photos])
     paths, photos, errors = read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
