@@ -146,9 +146,11 @@ def _max_pixel(pictures, name):
 
     Interpolation leaves values slightly above 1; with none above 2 the pictures would be black if 255 were white.
     """
-    if pictures.dtype == np.uint8:
-        return 255
     low, high = pictures.min(), pictures.max()
+    if pictures.dtype == np.uint8 and high > 1:
+        return 255
+    if pictures.dtype == np.uint8:
+        raise InputError(f"{name} holds uint8 up to {high}, which are black pictures where 255 is white; {CONVERTER}")
     if not (low >= 0 and high <= 255):  # NaN is neither: minimum and maximum hand it on
         raise InputError(f"{name} holds values from {low} to {high}, not from 0 to 1 or 0 to 255")
     return 1 if high <= 2 else 255

@@ -109,6 +109,12 @@ def test_the_scale_is_decided_for_each_part_and_must_be_the_same(tmp_path):
             load_data(path)
 
 
+def test_bytes_of_0_and_1_are_not_taken_for_black_pictures(tmp_path):
+    path = write_data(tmp_path / "a.h5", X_test=np.ones((8, 6, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="X_test holds uint8 up to 1, which are black pictures .*; python -m datasets"):
+        load_data(path)
+
+
 @pytest.mark.parametrize("changes, what", [
     ({"X_train": np.zeros((0, 6, 8, 3), np.uint8)}, "X_train has shape"),
     ({"y_train": np.array(1)}, "y_train has shape"),
