@@ -126,14 +126,15 @@ def _list_folder(folder):
     And how many other files there are of which endings, a Counter.
     """
     endings = {ending for ending, name in Image.registered_extensions().items() if name in formats()}
-    pictures, others = [], collections.Counter()
+    pictures, others = [], []
     for name in sorted(os.listdir(folder), key=natural_order):
-        ending = os.path.splitext(name)[1].lower()
-        if ending in endings and not is_leftover(name):
+        if os.path.splitext(name)[1].lower() in endings and not is_leftover(name):
             pictures.append(os.path.join(folder, name))
-        elif not is_leftover(name) and name not in (*FOLDER_LABELS, "labels.csv"):
-            others[ending or "without ending"] += 1
-    return pictures, others
+        elif not is_leftover(name) and name not in FOLDER_LABELS:
+            others.append(name)
+    if pictures and "labels.csv" in others:  # which is read for these
+        others.remove("labels.csv")
+    return pictures, collections.Counter(os.path.splitext(name)[1].lower() or "without ending" for name in others)
 
 
 def is_leftover(name):

@@ -215,6 +215,14 @@ def test_what_is_not_used_is_counted(sorted_photos, monkeypatch):
                                 "2 .mp4; for HEIC photos pip install pillow-heif, or export them as JPEG")
 
 
+def test_a_table_above_the_folders_of_its_photos_is_not_read_and_that_is_said(sorted_photos):
+    (sorted_photos / "labels.csv").write_text("file,label\ncar/2.jpg,0\n")
+    assert find_photos([sorted_photos / "car"])[1] == []
+    assert f"{sorted_photos}: not read: 1 .csv, 1 without ending" in find_photos([sorted_photos])[1]
+    (sorted_photos / "0.jpg").touch()  # to which it belongs
+    assert find_photos([sorted_photos])[1] == [f"{sorted_photos}: not read: 1 without ending"]
+
+
 def test_photos_of_phones_are_read_if_pillow_heif_is_installed(tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
