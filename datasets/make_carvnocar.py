@@ -48,10 +48,18 @@ def read_part(folder, size, generator):
         labelled += [(f"{folder}/{kind}/{name}", label) for name in names if not photos.is_leftover(name)]
     if not labelled:
         raise InputError(f"{folder}: holds no pictures in car or nocar")
+    print_unread(folder, photos.FOLDER_LABELS)
     paths, labels = zip(*(labelled[i] for i in generator.permutation(len(labelled))))
     width, height = size
     _, X, errors = photos.read_photos(tqdm(paths, desc=folder, unit=" pictures", disable=None), (height, width, 3))
     return X, np.array(labels, np.uint8)[:, None], errors
+
+
+def print_unread(folder, read):
+    """Print which files and folders of a folder are not read; read : the names of those that are."""
+    others = sorted(name for name in os.listdir(folder) if name not in read and not photos.is_leftover(name))
+    if others:
+        print(f"{folder}: not read: {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}")
 
 
 def read_arrays(paths):
@@ -158,7 +166,7 @@ def main(argv=()):
     if options.hdf5:
         parts = convert(options.hdf5, options.car)
     else:
-        os.listdir(options.pictures)  # an OSError if there is no such folder
+        print_unread(options.pictures, (*PARTS, "pictures.csv"))  # the latter names the recorded pictures' authors
         generator = np.random.RandomState(options.seed)
         parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in PARTS}
     errors = sorted(error for _, _, wrong in parts.values() for error in wrong)
