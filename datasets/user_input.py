@@ -110,14 +110,14 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
     def parse_args(self, argv):
-        """The options. The recorded experiment's files and folders are the defaults, or one's own.
+        """The options; argv : texts, numbers, paths. The recorded files and folders are the defaults, or one's own.
 
         With an option that changes what comes out, everything is written to --out, which then is OWN by default. A
         network is read from there, too, if there is one, or if --data is not what the recorded network was trained on.
         """
         defaults = {action.dest: action.default for action in self._actions}
         own = defaults.keys() & {"out", "figures", "parameters", "pruned"} if "figures" in defaults else ()
-        options = super().parse_args(argv, argparse.Namespace(**dict.fromkeys(own)))
+        options = super().parse_args([*map(str, argv)], argparse.Namespace(**dict.fromkeys(own)))
         changed = {name for name, value in vars(options).items() if value not in (None, [], defaults[name])} - NEUTRAL
         folder = getattr(options, "out", None) or (OWN if changed else None)
         missing = {name for name in own if getattr(options, name) is None}
