@@ -173,7 +173,7 @@ def load_exported(path):
         with np.load(file, allow_pickle=False) as archive:
             if "connections" in archive.files:
                 raise InputError("is an exported network of an earlier version; export it again")
-            if "layers" not in archive.files:
+            if not ARRAYS.keys() <= {*archive.files}:
                 return {name: archive[name] if NAME.fullmatch(name) else None for name in archive.files}
             arrays = [archive[name] for name in ARRAYS]
         if [array.dtype.str for array in arrays] != [*ARRAYS.values()]:
