@@ -45,9 +45,9 @@ def load_parameters(path, n_x, outputs=1):
                 raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
         rows, columns = parameters[f"W{l}"].shape
         if rows == 0 or columns != size:
-            way_on = "; name its pictures with --data, or another network" if l == 1 else ""
-            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, (units, inputs), but {size} inputs come to it"
-                             f"{way_on}")
+            way_on = "; (units, inputs) must be" if rows == size else (
+                "; name its pictures with --data, or another network" if l == 1 else "")
+            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it{way_on}")
         if parameters[f"b{l}"].shape != (rows, 1):
             raise InputError(f"{path}: b{l} has shape {parameters[f'b{l}'].shape}, not {(rows, 1)}")
         size = rows

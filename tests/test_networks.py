@@ -29,7 +29,7 @@ from .conftest import fail
     ({"b2": np.ones((4,))}, "b2"), ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": "text"}, "W1 is missing"),
     ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"), ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
     ({"W2": np.ones((2, 5)), "b2": np.ones((2, 1))}, "outputs; 1 must be"),
-    ({"W1": np.ones((12, 5))}, "W1 has shape (12, 5), (units, inputs), but 12 inputs come to it; name its"),
+    ({"W1": np.ones((12, 5))}, "W1 has shape (12, 5), but 12 inputs come to it; (units, inputs) must be"),
     ({"W1": np.ones((5, 12), complex)}, "real"),
     ({"W1": np.ones((5, 12), bool)}, "real"), ({"W1": np.full((5, 12), np.longdouble("1e4000"))}, "W1 holds NaN, inf"),
 ])
@@ -187,7 +187,7 @@ def test_files_that_are_no_exported_network_are_refused(tmp_path, change, what):
     np.savez(tmp_path / "b.npz", **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises(InputError, match=f"b.npz: .*({what})"):
         load_parameters(tmp_path / "b.npz", 50)
-    with pytest.raises(InputError, match="W1 has shape .5, 50., .units, inputs., but 49 inputs come to it"):
+    with pytest.raises(InputError, match="W1 has shape .5, 50., but 49 inputs come to it"):
         load_parameters(tmp_path / "a.npz", 49)
 
 

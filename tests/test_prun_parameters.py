@@ -148,7 +148,7 @@ def test_every_script_reads_an_exported_network(exported, trained, labelled, tmp
     succeed("pruning.py", "--data", trained / "small.h5", "--parameters", path, "--steps", 1, "--iterations", 5,
             "--out", tmp_path, "--figures", tmp_path)
     line = fail("nn_test.py", labelled, "--parameters", path, "--figures", tmp_path)
-    assert line == (f"nn_test.py: {path}: W1 has shape (5, 144), (units, inputs), but 10800 inputs come to it; "
+    assert line == (f"nn_test.py: {path}: W1 has shape (5, 144), but 10800 inputs come to it; "
                     "name its pictures with --data, or another network")
 
 
