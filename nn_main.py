@@ -61,21 +61,19 @@ def train(X, Y, parameters, learning_rate, iterations, descent=nn.gradient_desce
     return parameters, costs, time.perf_counter() - start
 
 
-def mistakes(AL, Y):
-    """What an accuracy is made of, as "cars: 13 found, 2 missed; 5 false alarms"; AL, Y : ndarrays of shape (1, m)."""
-    said, car = AL > 0.5, Y == 1
-    false = (said & ~car).sum()
-    return (f"cars: {(said & car).sum()} found, {(~said & car).sum()} missed; "
-            f"{false} false alarm{'' if false == 1 else 's'}")
-
-
 def print_accuracies(data, parameters):
-    """Print a network's accuracies, and what they are worth. Raises FloatingPointError, see `nn_functions.evaluate`."""
+    """Print a network's accuracies, what they are worth, and the mistakes that they are made of.
+
+    Raises FloatingPointError, see `nn_functions.evaluate`.
+    """
     _, *accuracies = nn.evaluate(data, parameters)
     always, *commoner = pictures.commoner_label(data)
     for part, accuracy, share, X, Y in zip(("train", "test"), accuracies, commoner, (data.X_train, data.X_test),
                                            (data.Y_train, data.Y_test)):
-        print(f"{part} accuracy: {accuracy:.2f} % ({always}: {share:.2f} %); {mistakes(nn.predict(X, parameters), Y)}")
+        said, car = nn.predict(X, parameters) > 0.5, Y == 1
+        false = (said & ~car).sum()
+        print(f"{part} accuracy: {accuracy:.2f} % ({always}: {share:.2f} %); cars: {(said & car).sum()} found, "
+              f"{(~said & car).sum()} missed; {false} false alarm{'' if false == 1 else 's'}")
 
 
 def judges_all_alike(X, Y, parameters):
@@ -93,9 +91,8 @@ def why_nothing_learned(X, Y, parameters, start=None, init=None):
         return None
     *hidden, AL = nn.activations(X, parameters)
     if AL[Y == 1].max() < 1e-5 or AL[Y == 0].min() > 1 - 1e-5:
-        wrong = ("picture without a car is given a probability above 1 - 1e-5" if AL.max() > 0.5 else
-                 "car is given a probability below 1e-5")
-        return f"every {wrong}, where the cost's gradient vanishes;\ntrain again with a smaller --learning-rate"
+        return ("every car is given a probability below 1e-5, or every other picture one above 1 - 1e-5,\n"
+                "where the cost's gradient vanishes; train again with a smaller --learning-rate")
     he = "" if init == "he" else ", or with --init he"
     off = next((l for l, A in enumerate(hidden, start=1) if not A.any()), None)
     if not off:
@@ -155,20 +152,15 @@ def parse_options(argv):
     return options
 
 
-def first_parameters(options, n_x):
-    """The network that training starts from. Raises InputError."""
-    if options.start:
-        return networks.load_parameters(options.start, n_x)
-    return nn.initialize_parameters((n_x, *options.layers, 1), options.seed, options.init)
-
-
 @user_input.exit_status
 def main(argv=()):
     options = parse_options(argv)
 
     data = pictures.load_data(options.data, scale=not options.batch)
     height, width, colours = pictures.picture_shape(options.data)
-    start = first_parameters(options, len(data.X_train))
+    n_x = len(data.X_train)
+    start = (networks.load_parameters(options.start, n_x) if options.start else
+             nn.initialize_parameters((n_x, *options.layers, 1), options.seed, options.init))
     files.check_folder(options.out)
     files.check_folder(options.figures)
 
@@ -176,7 +168,7 @@ def main(argv=()):
         print(note)
     print(f"training pictures: {data.Y_train.size}, of which {data.Y_train.sum():.0f} show a car")
     print(f"test pictures: {data.Y_test.size}, of which {data.Y_test.sum():.0f} show a car")
-    print(f"inputs: {height} x {width} pixels x {colours} colours = {len(data.X_train)}")
+    print(f"inputs: {height} x {width} pixels x {colours} colours = {n_x}")
     print(f"network: {' -> '.join(map(str, nn.layer_sizes(start)))}")
     descent, settings = choose_descent(options)
     with limit_blas(options.batch or data.Y_train.size):

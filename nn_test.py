@@ -11,8 +11,8 @@ import sys
 from typing import NamedTuple
 
 import nn_functions as nn
-from datasets import files, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
+from datasets import files, networks, pictures, user_input
+from datasets.photos import find_photos, photo_labels, read_photos
 from figure import drawing
 
 PHOTOS = "photos_demo"
@@ -31,16 +31,11 @@ class Verdict(NamedTuple):
     wrong: bool  # whether the photo has another label
 
 
-def verdicts(photos, labels, parameters, threshold=THRESHOLD):
-    """Judge photos, uint8 of shape (m, height, width, 3). Returns a list of `Verdict`.
+def verdicts(X, labels, parameters, threshold=THRESHOLD):
+    """Judge pictures, X of shape (n_x, m), from 0 to 1 or uint8. Returns a list of `Verdict`.
 
     labels : 1, 0 or None of each; threshold : the probability above which the verdict is "car"
     """
-    return judge(pictures.as_columns(photos), labels, parameters, threshold)
-
-
-def judge(X, labels, parameters, threshold):
-    """Judge pictures as columns, X of shape (n_x, m), numbers or uint8; otherwise as above."""
     return [Verdict(f"{'car' if p > threshold else 'no car'} {p:.3f}", label is not None and (p > threshold) != label)
             for p, label in zip(nn.predict(X, parameters)[0], labels)]
 
@@ -123,20 +118,19 @@ def main(argv=()):
 
     files.check_folder(options.figures)
     shape = pictures.picture_shape(options.data)
-    parameters = record.load_trained(options.parameters, options.data)
+    parameters = networks.load_trained(options.parameters, options.data)
     if options.test:
         data = pictures.load_data(options.data, scale=False)
-        for note in data.notes:
-            print(note)
-        X, labels, notes, errors = data.X_test, data.Y_test[0].astype(int), [], []
+        X, labels, notes, errors = data.X_test, data.Y_test[0].astype(int), data.notes, []
         paths, photos = [f"test {i + 1}" for i in range(len(labels))], X.T.reshape(-1, *shape)
     else:
         given = options.photos or [user_input.default_path(PHOTOS)]
-        paths, photos, errors = read_photos(find_photos(given), shape)
-        X, labels = pictures.as_columns(photos), photo_labels(paths)
-        notes = photo_notes(given, paths, labels)
+        found, unread = find_photos(given)
+        paths, photos, errors = read_photos(found, shape)
+        labels, unmatched = photo_labels(paths)
+        X, notes = pictures.as_columns(photos), unread + unmatched
 
-    judged = judge(X, labels, parameters, options.threshold) if paths else []
+    judged = verdicts(X, labels, parameters, options.threshold) if paths else []
     for path, verdict in zip(paths, judged):
         print(f"{path}: {verdict.text}{' (wrong)' if verdict.wrong else ''}")
     if paths and set(labels) != {None}:

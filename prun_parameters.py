@@ -15,7 +15,7 @@ import nn_main
 import nn_test
 import prun_mask
 from datasets import files, networks, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, photo_notes, read_photos
+from datasets.photos import find_photos, photo_labels, read_photos
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
@@ -133,12 +133,6 @@ def print_changed_by_export(exported, pruned, data, photos):
           f"{sum(changed_verdicts(exported, pruned, data, photos)) or 'none'} changed")
 
 
-def refuse_to_overwrite(export, inputs):
-    """Raise InputError if the file to export to is one of those that the command reads."""
-    if os.path.exists(export) and any(os.path.exists(path) and os.path.samefile(path, export) for path in inputs):
-        raise user_input.InputError(f"{export}: is a file that this command reads; export to another one")
-
-
 @user_input.exit_status
 def main(argv=()):
     parser = user_input.ArgumentParser("Compare the network before and after pruning.")
@@ -153,27 +147,27 @@ def main(argv=()):
     options = parser.parse_args(argv)
 
     files.check_folder(options.figures)
+    if options.export and not options.export.lower().endswith(".npz"):  # no data set, photo or table is called so
+        parser.error(f"--export {options.export}: name a file FILE.npz")
     data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)
     unpruned, pruned, pruned_file = record.load_pair(options.parameters, options.pruned, options.data)
+    if options.export and os.path.realpath(options.export) in map(os.path.realpath, (options.parameters, pruned_file)):
+        raise user_input.InputError(f"{options.export}: is a file that this command reads; export to another one")
     shape = pictures.picture_shape(options.data)
-    found = find_photos([options.photos])
-    if options.export:
-        tables = [os.path.join(os.path.dirname(path), "labels.csv") for path in found]
-        refuse_to_overwrite(options.export, [options.data, options.parameters, pruned_file, *found, *tables,
-                                             record.record_file(options.pruned)])
+    found, unread = find_photos([options.photos])
     paths, photos, errors = read_photos(found, shape)
     if not paths:
         raise user_input.InputError(errors[0])
-    labels = photo_labels(paths)
-    for note in photo_notes([options.photos], paths, labels):
+    labels, unmatched = photo_labels(paths)
+    for note in unread + unmatched:
         print(note)
 
     nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                     *record.load_start(options.parameters, unpruned))
+                                     *networks.load_start(options.parameters, unpruned))
     print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
-    judged = [nn_test.verdicts(photos, labels, parameters) for parameters in (unpruned, pruned)]
+    judged = [nn_test.verdicts(pictures.as_columns(photos), labels, parameters) for parameters in (unpruned, pruned)]
     print_network("Unpruned network", unpruned, data, nn_test.score(judged[0], labels))
     print_network("Pruned network", pruned, data, nn_test.score(judged[1], labels))
     print_changed_by_pruning(unpruned, pruned, data, photos)

@@ -156,22 +156,18 @@ def print_unpruned(degree, evaluation, steps_done):
         print(f"steps 1 to {steps_done} were done before")
 
 
-def print_step(number, degree, pruned, retrained, collapsed):
-    """Print a row of the table of steps; pruned, retrained : the evaluations of the step's two networks."""
-    row = ROW.format(number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
-                     retrained.train_accuracy, retrained.test_accuracy, retrained.cost)
-    tqdm.write(row + ("  all judged alike" if collapsed else ""))
+def print_network(title, out, run, step, data):
+    """Print what a step of a run has come to: what is left in the layers that are pruned, and the accuracies.
 
-
-def print_network(file, data):
-    """Print how many connections of a saved network are left in the layers that are pruned, and its mistakes."""
+    run : its record. Raises InputError
+    """
+    file = record.find_network(out, run, step)
     parameters = networks.load_parameters(file, len(data.X_train))
     weights = [parameters[name] for name in prun_mask.pruned_layers(parameters)]
     left = [np.count_nonzero(W) for W in weights]
-    if left:
-        print(f"connections left: {sum(left)} of {sum(W.size for W in weights)}; by layer {', '.join(map(str, left))}")
-    for part, X, Y in ("training", data.X_train, data.Y_train), ("test", data.X_test, data.Y_test):
-        print(f"{part} pictures, {nn_main.mistakes(nn.predict(X, parameters), Y)}")
+    print(f"{title}: {step}, with {run['degree'][step - 1]:.3f} % of the weights pruned: {file}")
+    print(f"connections left: {sum(left)} of {sum(W.size for W in weights)}; by layer {', '.join(map(str, left))}")
+    nn_main.print_accuracies(data, parameters)
 
 
 def print_result(run, counted, unpruned, tolerance, out, data):
@@ -180,24 +176,15 @@ def print_result(run, counted, unpruned, tolerance, out, data):
     run : its record; counted : `accuracy_that_counts` of each step; unpruned : the evaluation of the unpruned network
     """
     print()
-    always, *commoner = pictures.commoner_label(data)
     if tolerance is not None:
         steps = steps_within_tolerance(counted, unpruned.train_accuracy, tolerance)
         if steps:
-            file = record.find_network(out, run, steps)
-            print(f"last good step: {steps}, with {run['degree'][steps - 1]:.3f} % of the weights pruned and a "
-                  f"training accuracy of {run['train_accuracy'][steps - 1]:.2f} %:\n{file}")
-            print_network(file, data)
+            print_network("last good step", out, run, steps, data)
         else:
             print("last good step: none")
     if run["degree"]:
-        print(f"After step {len(run['degree'])}, {run['degree'][-1]:.3f} % of the weights are pruned; accuracy\n"
-              f"on the training pictures {run['train_accuracy'][-1]:.2f} % (unpruned {unpruned.train_accuracy:.2f} %); "
-              f"{always}: {commoner[0]:.2f} %\n"
-              f"on the test pictures {run['test_accuracy'][-1]:.2f} % (unpruned {unpruned.test_accuracy:.2f} %); "
-              f"{always}: {commoner[1]:.2f} %")
-        print_network(record.find_network(out, run, len(run["degree"])), data)
-        print(f"networks saved: {out}/prun_parameter")
+        print_network("last step", out, run, len(run["degree"]), data)
+        print(f"(unpruned: train {unpruned.train_accuracy:.2f} %, test {unpruned.test_accuracy:.2f} %)")
     if -np.inf in counted:
         print(f"collapsed: after {counted.count(-np.inf)} of {len(counted)} steps, the first of them step "
               f"{counted.index(-np.inf) + 1}, every training picture gets the same verdict")
@@ -276,7 +263,9 @@ def run_steps(options, data, unpruned, before, run):
             degree = prun_mask.degree(step.parameters)
             record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
             counted.append(accuracy_that_counts(data, step.parameters, after.train_accuracy))
-            print_step(step.number, degree, pruned, after, counted[-1] == -np.inf)
+            tqdm.write(ROW.format(step.number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
+                                  after.train_accuracy, after.test_accuracy, after.cost)
+                       + ("  all judged alike" if counted[-1] == -np.inf else ""))
     return counted
 
 
@@ -286,11 +275,13 @@ def main(argv=()):
     data = pictures.load_data(options.data, scale=not options.batch)
     for note in data.notes:
         print(note)
-    unpruned = record.load_trained(options.parameters, options.data)
+    unpruned = networks.load_trained(options.parameters, options.data)
     files.check_folder(options.figures)
-    record.refuse_as_start(options.parameters, options.out)
+    if os.path.dirname(os.path.realpath(options.parameters)) == os.path.realpath(f"{options.out}/prun_parameter"):
+        raise user_input.InputError(f"{options.parameters}: stands where this run writes its networks; name another "
+                                    "folder with --out")
     nothing_learned = nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                                       *record.load_start(options.parameters, unpruned))
+                                                       *networks.load_start(options.parameters, unpruned))
     if nothing_learned and options.tolerance is not None:
         raise user_input.InputError(f"{options.parameters}: --tolerance needs a network that has learned something")
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
@@ -300,7 +291,7 @@ def main(argv=()):
         before = nn.evaluate(data, unpruned)
         print(f"network: {options.parameters}")
         if options.resume and os.path.exists(record.record_file(options.out)):
-            run = record.load_record(options.out, run)
+            run = record.resume(options.out, run)
         elif options.resume:
             print(f"{options.out}: holds no run to go on with; this one starts with step 1")
         try:

@@ -33,19 +33,6 @@ PARTS = ("train", "test")
 KINDS = {"": "X", "x": "X", "image": "X", "images": "X", "y": "y", "label": "y", "labels": "y"}  # by the rest of a name
 
 
-def list_part(folder):
-    """All files of one part, as (path, label) in natural order, cars first. Raises InputError."""
-    labelled = []
-    for name, label in photos.FOLDER_LABELS.items():
-        if not os.path.isdir(f"{folder}/{name}"):
-            raise InputError(f"{folder}/{name}: no such folder; it needs train/car, train/nocar, test/car, test/nocar")
-        names = [n for n in os.listdir(f"{folder}/{name}") if not photos.is_leftover(n)]
-        labelled += [(f"{folder}/{name}/{n}", label) for n in sorted(names, key=photos.natural_order)]
-    if not labelled:
-        raise InputError(f"{folder}: holds no pictures in car or nocar")
-    return labelled
-
-
 def read_part(folder, size, generator):
     """Read one part of the data set in shuffled order.
 
@@ -53,11 +40,26 @@ def read_part(folder, size, generator):
     Returns the pictures, uint8 of shape (m, height, width, 3), the labels, uint8 of shape (m, 1), and the messages of
     those that cannot be read. Raises InputError.
     """
-    labelled = list_part(folder)
+    labelled = []
+    for kind, label in photos.FOLDER_LABELS.items():
+        if not os.path.isdir(f"{folder}/{kind}"):
+            raise InputError(f"{folder}/{kind}: no such folder; it needs train/car, train/nocar, test/car, test/nocar")
+        names = sorted(os.listdir(f"{folder}/{kind}"), key=photos.natural_order)
+        labelled += [(f"{folder}/{kind}/{name}", label) for name in names if not photos.is_leftover(name)]
+    if not labelled:
+        raise InputError(f"{folder}: holds no pictures in car or nocar")
+    print_unread(folder, photos.FOLDER_LABELS)
     paths, labels = zip(*(labelled[i] for i in generator.permutation(len(labelled))))
     width, height = size
     _, X, errors = photos.read_photos(tqdm(paths, desc=folder, unit=" pictures", disable=None), (height, width, 3))
     return X, np.array(labels, np.uint8)[:, None], errors
+
+
+def print_unread(folder, read):
+    """Print which files and folders of a folder are not read; read : the names of those that are."""
+    others = sorted(name for name in os.listdir(folder) if name not in read and not photos.is_leftover(name))
+    if others:
+        print(f"{folder}: not read: {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}")
 
 
 def read_arrays(paths):
@@ -164,7 +166,7 @@ def main(argv=()):
     if options.hdf5:
         parts = convert(options.hdf5, options.car)
     else:
-        os.listdir(options.pictures)  # an OSError if there is no such folder
+        print_unread(options.pictures, (*PARTS, "pictures.csv"))  # the latter names the recorded pictures' authors
         generator = np.random.RandomState(options.seed)
         parts = {part: read_part(f"{options.pictures}/{part}", options.size, generator) for part in PARTS}
     errors = sorted(error for _, _, wrong in parts.values() for error in wrong)

@@ -1,13 +1,16 @@
 """Networks on disk: the `.npy` files of training and pruning, and the small `.npz` of an exported network."""
 
+import contextlib
 import io
+import os
 import re
 
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import write_atomically
+from datasets.files import sha256, write_atomically
 from datasets.npy import load_dict, save_dict
+from datasets.pictures import picture_shape
 from datasets.user_input import InputError, as_input_error
 
 ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
@@ -53,6 +56,33 @@ def load_parameters(path, n_x, outputs=1):
     if size != outputs:
         raise InputError(f"{path}: is a network with {size} outputs; {outputs} must be")
     return parameters
+
+
+def load_training(path):
+    """How a network was trained: the dict in the data.npy beside it; empty if that is missing, or has other costs."""
+    with contextlib.suppress(InputError, OSError):
+        training = load_dict(os.path.join(os.path.dirname(path), "data.npy"))
+        if np.array_equal(training.get("costs"), load_dict(path).get("costs", [])):
+            return training
+    return {}
+
+
+def load_start(path, parameters):
+    """The parameters that a training started from, drawn again, and how: None and None where that is not known."""
+    training = load_training(path)
+    if training.get("init") is None:
+        return None, None
+    return nn.initialize_parameters(nn.layer_sizes(parameters), training["seed"], training["init"]), training["init"]
+
+
+def load_trained(path, data_file):
+    """The parameters of a network for a data set. Raises InputError, also if it is known to be trained on another one.
+    """
+    trained_on = load_training(path).get("data")
+    if trained_on and trained_on != sha256(data_file):
+        raise InputError(f"{path}: was trained on another data set than {data_file}; "
+                         "name that one with --data, or train a network on this one")
+    return load_parameters(path, int(np.prod(picture_shape(data_file))))
 
 
 def save_parameters(path, parameters, costs):
@@ -143,7 +173,7 @@ def load_exported(path):
         with np.load(file, allow_pickle=False) as archive:
             if "connections" in archive.files:
                 raise InputError("is an exported network of an earlier version; export it again")
-            if "layers" not in archive.files:
+            if not ARRAYS.keys() <= {*archive.files}:
                 return {name: archive[name] if NAME.fullmatch(name) else None for name in archive.files}
             arrays = [archive[name] for name in ARRAYS]
         if [array.dtype.str for array in arrays] != [*ARRAYS.values()]:

@@ -17,12 +17,9 @@ from datasets.user_input import InputError, describe
 # The formats that Pillow decodes itself. For others it would start a program (Ghostscript for EPS), whatever the ending
 # of the file. JPEG includes MPO, which many phones write. TGA is last, because it has no mark to be known by.
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP", "TGA")
-ENDINGS = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff",
-           ".webp")
-HEIC = (".heic", ".heif", ".hif")  # of photos of phones, which are read if the package pillow-heif is installed
+HEIC = {".heic", ".heif", ".hif"}  # of photos of phones, which are read if the package pillow-heif is installed
 HEIC_HELP = "for HEIC photos pip install pillow-heif, or export them as JPEG"
 LEFTOVERS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx")  # of file managers
-LARGE = 50e6  # pixels of a JPEG that is decoded at a half to an eighth of its size
 FOLDER_LABELS = {"car": 1, "nocar": 0}  # folders that tell the label of the pictures in them
 LABELS = {"0": 0, "0.0": 0, "false": 0, "nocar": 0, "1": 1, "1.0": 1, "true": 1, "car": 1}  # of a labels.csv
 
@@ -49,26 +46,17 @@ def read_picture(path, shape):
         warnings.simplefilter("ignore")  # Pillow warns of harmless oddities, such as damaged EXIF data
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            picture = _open(file)
-            if picture.width * picture.height > LARGE:
-                picture.draft(None, (2 * max(shape), 2 * max(shape)))  # not below twice the size that is wanted
+            picture = Image.open(file, formats=formats())
             ImageOps.exif_transpose(picture, in_place=True)
             return np.asarray(_to_rgb(picture).resize((width, height), Image.Resampling.BICUBIC))
+        except Image.UnidentifiedImageError:
+            why = f"in none of the formats {', '.join(formats())}, or damaged"
+            why += "" if "HEIF" in formats() else f"; {HEIC_HELP}"
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            why = f"more than {Image.MAX_IMAGE_PIXELS:,} pixels (9459 x 9459); make it smaller"
         except Exception as error:  # a damaged file can make Pillow raise nearly anything
-            raise InputError(f"{path}: cannot be read as a picture ({describe(error)})") from error
-
-
-def _open(file):
-    """The picture in an open file, not decoded yet. Raises InputError, or what Pillow raises."""
-    try:
-        return Image.open(file, formats=formats())
-    except Image.UnidentifiedImageError as error:
-        file.seek(4)
-        is_heic = "HEIF" not in formats() and re.match(b"ftyp(he|mif1|msf1)", file.read(8))
-        what = f"; {HEIC_HELP}" if is_heic else ", or damaged"
-        raise InputError(f"in none of the formats {', '.join(formats())}{what}") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise InputError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels (9459 x 9459); make it smaller") from error
+            why = describe(error)
+    raise InputError(f"{path}: cannot be read as a picture ({why})")
 
 
 def _to_rgb(picture):
@@ -113,65 +101,45 @@ def read_photos(paths, shape):
 
 
 def find_photos(arguments):
-    """The paths of all photos: a folder stands for the pictures in it and in its folders `car` and `nocar`.
+    """The paths of all photos; and a line for each folder with other files, on how many of which endings it has.
 
-    Raises InputError if a folder holds none.
+    A folder stands for the pictures in it and in its folders `car` and `nocar`. Raises InputError if it holds none.
     """
-    paths = []
+    paths, notes = [], []
     for argument in arguments:
-        found = [argument]
-        if os.path.isdir(argument):
-            found = [path for folder in _folders(argument) for path in list_pictures(folder)]
-        if not found:
-            raise InputError("; ".join([f"{argument}: holds no pictures", *_unread(argument)]))
-        paths += found
-    return paths
+        found, unread = [], []
+        for folder in filter(os.path.isdir, (argument, *(os.path.join(argument, name) for name in FOLDER_LABELS))):
+            pictures, others = _list_folder(folder)
+            found += pictures
+            if others:
+                counts = ", ".join(f"{number} {ending}" for ending, number in others.items())
+                unread.append(f"{folder}: not read: {counts}" + (f"; {HEIC_HELP}" if HEIC & others.keys() else ""))
+        if not found and os.path.isdir(argument):
+            raise InputError("; ".join([f"{argument}: holds no pictures", *unread]))
+        paths, notes = paths + (found or [argument]), notes + unread
+    return paths, notes
 
 
-def _folders(argument):
-    """A folder, and its folders `car` and `nocar`, those that there are."""
-    return filter(os.path.isdir, (argument, *(os.path.join(argument, name) for name in FOLDER_LABELS)))
+def _list_folder(folder):
+    """The paths of the pictures in a folder, by their endings, in natural order: 2.jpg before 10.jpg.
 
-
-def list_pictures(folder):
-    """The paths of the pictures in a folder, by their endings, in natural order: 2.jpg before 10.jpg."""
-    endings = ENDINGS + HEIC if "HEIF" in formats() else ENDINGS
-    names = [name for name in os.listdir(folder) if name.lower().endswith(endings) and not is_leftover(name)]
-    return [os.path.join(folder, name) for name in sorted(names, key=natural_order)]
+    And how many other files there are of which endings, a Counter.
+    """
+    endings = {ending for ending, name in Image.registered_extensions().items() if name in formats()}
+    pictures, others = [], []
+    for name in sorted(os.listdir(folder), key=natural_order):
+        if os.path.splitext(name)[1].lower() in endings and not is_leftover(name):
+            pictures.append(os.path.join(folder, name))
+        elif not is_leftover(name) and name not in FOLDER_LABELS:
+            others.append(name)
+    if pictures and "labels.csv" in others:  # which is read for these
+        others.remove("labels.csv")
+    return pictures, collections.Counter(os.path.splitext(name)[1].lower() or "without ending" for name in others)
 
 
 def is_leftover(name):
     """Whether a file is hidden, or one that file managers leave."""
     return name.startswith(".") or name.lower() in LEFTOVERS or name.endswith(":Zone.Identifier")
-
-
-def _unread(argument):
-    """A line for each folder of `_folders` with something that is not read: how many of which endings."""
-    for folder in _folders(argument):
-        read = {*map(os.path.basename, list_pictures(folder)), *FOLDER_LABELS, "labels.csv"}
-        others = [name for name in sorted(os.listdir(folder)) if name not in read and not is_leftover(name)]
-        kinds = collections.Counter(os.path.splitext(name)[1].lower() or "without ending" for name in others)
-        if others:
-            counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-            yield f"{folder}: not read: {counts}" + (f"; {HEIC_HELP}" if {*HEIC} & {*kinds} else "")
-
-
-def photo_notes(arguments, paths, labels):
-    """Lines on what was given and not used: other files, rows of a labels.csv without a photo, photos without a row.
-
-    arguments : those of `find_photos`; paths, labels : of the photos that were read
-    """
-    notes = [note for argument in arguments for note in _unread(argument)]
-    for folder in dict.fromkeys(map(os.path.dirname, paths)):
-        table, there = _read_labels_csv(folder), {*map(_normal_name, os.listdir(folder or "."))}
-        unlabelled = [os.path.basename(path) for path, label in zip(paths, labels)
-                      if label is None and table and os.path.dirname(path) == folder]
-        for what, names in (("rows without a photo", [name for name in table if name not in there]),
-                            ("photos without a row", unlabelled)):
-            if names:
-                more = ", ..." if len(names) > 3 else ""
-                notes.append(f"{os.path.join(folder, 'labels.csv')}: {len(names)} {what}: {', '.join(names[:3])}{more}")
-    return notes
 
 
 def natural_order(name):
@@ -180,14 +148,24 @@ def natural_order(name):
 
 
 def photo_labels(paths):
-    """The label of each photo, 1 or 0, or None where nothing tells it. Raises InputError.
+    """The label of each photo, 1 or 0, or None where nothing tells it; and lines on tables that do not fit the photos.
 
     It is that of the labels.csv beside the photo, where that names the photo, or else of its folder, `car` or `nocar`.
+    Raises InputError.
     """
-    tables = {folder: _read_labels_csv(folder) for folder in dict.fromkeys(map(os.path.dirname, paths))}
-    folders = (os.path.basename(os.path.dirname(os.path.abspath(path))) for path in paths)
-    return [tables[os.path.dirname(path)].get(_normal_name(path), FOLDER_LABELS.get(folder))
-            for path, folder in zip(paths, folders)]
+    labels, notes = {}, []
+    for folder in dict.fromkeys(map(os.path.dirname, paths)):
+        table, there = _read_labels_csv(folder), {*map(_normal_name, os.listdir(folder or "."))}
+        label_of_folder = FOLDER_LABELS.get(os.path.basename(os.path.abspath(folder)))
+        own = [path for path in paths if os.path.dirname(path) == folder]
+        labels |= {path: table.get(_normal_name(path), label_of_folder) for path in own}
+        unlabelled = [os.path.basename(path) for path in own if labels[path] is None]
+        for what, names in (("rows without a photo", [name for name in table if name not in there]),
+                            ("photos without a row", unlabelled)):
+            if table and names:
+                more = ", ..." if len(names) > 3 else ""
+                notes.append(f"{os.path.join(folder, 'labels.csv')}: {len(names)} {what}: {', '.join(names[:3])}{more}")
+    return [labels[path] for path in paths], notes
 
 
 def _normal_name(path):

@@ -110,14 +110,9 @@ def _stored_array(file, name):
 
     HDF5 can point into other files, which are not read.
     """
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise InputError(f"has no {name}, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
-    if not isinstance(link, h5py.HardLink):
-        raise InputError(f"{name} is a link; the data must be in the file itself")
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
+        raise InputError(f"has no array {name} of its own, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
     stored = file[name]
-    if not isinstance(stored, h5py.Dataset):
-        raise InputError(f"has no {name}, but a group or a type of that name")
     if stored.external or stored.is_virtual:
         raise InputError(f"{name} lies in other files; the data must be in the file itself")
     if stored.dtype.kind not in "biuf":
@@ -151,9 +146,11 @@ def _max_pixel(pictures, name):
 
     Interpolation leaves values slightly above 1; with none above 2 the pictures would be black if 255 were white.
     """
-    if pictures.dtype == np.uint8:
-        return 255
     low, high = pictures.min(), pictures.max()
+    if pictures.dtype == np.uint8 and high > 1:
+        return 255
+    if pictures.dtype == np.uint8:
+        raise InputError(f"{name} holds uint8 up to {high}, which are black pictures where 255 is white; {CONVERTER}")
     if not (low >= 0 and high <= 255):  # NaN is neither: minimum and maximum hand it on
         raise InputError(f"{name} holds values from {low} to {high}, not from 0 to 1 or 0 to 255")
     return 1 if high <= 2 else 255

@@ -15,42 +15,11 @@ import numpy as np
 
 import nn_functions as nn
 from datasets.files import check_folder, sha256
-from datasets.networks import load_parameters, save_parameters
+from datasets.networks import load_parameters, load_trained, save_parameters
 from datasets.npy import load_dict, save_dict
-from datasets.pictures import picture_shape
 from datasets.user_input import InputError
 
 VALUES = ("degree", "costs", "train_accuracy", "test_accuracy")
-
-
-def load_training(parameters_file):
-    """How a network was trained: the dict in the data.npy beside it. Empty where that is not there, or of another one.
-
-    It is of the network if it has the same costs.
-    """
-    with contextlib.suppress(InputError, OSError):
-        training = load_dict(os.path.join(os.path.dirname(parameters_file), "data.npy"))
-        if np.array_equal(training.get("costs"), load_dict(parameters_file).get("costs", [])):
-            return training
-    return {}
-
-
-def load_start(parameters_file, parameters):
-    """The parameters that a training started from, drawn again, and how: None and None where that is not known."""
-    training, (n_x, *layers, outputs) = load_training(parameters_file), nn.layer_sizes(parameters)
-    if training.get("init") is None or training.get("layers") != layers:
-        return None, None
-    return nn.initialize_parameters((n_x, *layers, outputs), training["seed"], training["init"]), training["init"]
-
-
-def load_trained(parameters_file, data_file):
-    """The parameters of a network for a data set. Raises InputError, also if it is known to be trained on another one.
-    """
-    trained_on = load_training(parameters_file).get("data")
-    if isinstance(trained_on, str) and trained_on != sha256(data_file):
-        raise InputError(f"{parameters_file}: was trained on another data set than {data_file}; "
-                         "name that one with --data, or train a network on this one")
-    return load_parameters(parameters_file, int(np.prod(picture_shape(data_file))))
 
 
 def record_file(out):
@@ -69,19 +38,25 @@ def new_record(data_file, parameters_file, settings):
             "run": {"data": sha256(data_file), "parameters": sha256(parameters_file), **settings}}
 
 
-def load_record(out, new):
-    """Read the record of a run, to go on with it; new : what `new_record` returns, to compare. Raises InputError."""
+def load_record(out):
+    """Read the record of a run. Raises InputError, also where it is not one that `pruning.py` wrote."""
     path = record_file(out)
     record = load_dict(path)
-    run, lists = record.get("run"), [record.get(name) for name in (*VALUES, "networks")]
-    if (not isinstance(run, dict) or not all(isinstance(values, list) for values in lists)
-            or len({len(values) for values in lists}) > 1
+    lists = [record.get(name) for name in (*VALUES, "networks")]
+    if (not isinstance(record.get("run"), dict)
+            or not all(isinstance(values, list) and 0 < len(values) == len(lists[0]) for values in lists)
             or not all(isinstance(value, float) and np.isfinite(value) for values in lists[:-1] for value in values)):
-        raise InputError(f"{path}: cannot resume, it is not a record that pruning.py wrote")
-    differing = [str(name).replace("_", " ") for name in {**new["run"], **run}
-                 if not isinstance(run.get(name), (str, int, float)) or run[name] != new["run"].get(name)]
+        raise InputError(f"{path}: is not a record that pruning.py wrote: no run to resume; as --pruned name a network")
+    return record
+
+
+def resume(out, new):
+    """The record of a run, to go on with; new : what `new_record` returns, to compare. Raises InputError."""
+    record, run = load_record(out), new["run"]
+    differing = [name.replace("_", " ") for name in {**run, **record["run"]}
+                 if not np.array_equal(record["run"].get(name), run.get(name))]
     if differing:
-        raise InputError(f"{path}: cannot resume, it was made with other {', '.join(differing)}")
+        raise InputError(f"{record_file(out)}: cannot resume, it was made with other {', '.join(differing)}")
     return record
 
 
@@ -104,43 +79,23 @@ def find_network(out, record, step):
     return file
 
 
-def pruned_network(path, parameters_file, data_file):
-    """The path of a pruned network; path : its own, or the folder of a run, whose last network is taken.
-
-    parameters_file, data_file : what the run must have started from
-    Raises InputError.
-    """
-    if not os.path.isdir(path):
-        return path
-    record = load_dict(record_file(path))
-    networks, run = record.get("networks"), record.get("run")
-    if not isinstance(networks, list) or not networks or not isinstance(run, dict):
-        raise InputError(f"{record_file(path)}: does not say which networks belong to it; name one of them")
-    for name, file in (("data", data_file), ("parameters", parameters_file)):
-        if run.get(name) != sha256(file):
-            raise InputError(f"{record_file(path)}: is of a run that was not made from {file}; name the right {name} "
-                             f"with --{name}, or another run with --pruned")
-    return find_network(path, record, len(networks))
-
-
 def load_pair(parameters_file, pruned, data_file):
-    """The network before and after pruning, and the file of the latter; pruned : see `pruned_network`.
+    """The network before and after pruning, and the file of the latter. Raises InputError.
 
-    Raises InputError.
+    pruned : this file; or the folder of a run that started from the other two files: its last network is taken
     """
-    before = load_trained(parameters_file, data_file)
-    file = pruned_network(pruned, parameters_file, data_file)
+    before, file = load_trained(parameters_file, data_file), pruned
+    if os.path.isdir(pruned):
+        record = load_record(pruned)
+        for name, started_from in (("data", data_file), ("parameters", parameters_file)):
+            if record["run"].get(name) != sha256(started_from):
+                raise InputError(f"{record_file(pruned)}: is of a run that was not made from {started_from}; name the "
+                                 f"right {name} with --{name}, or another run with --pruned")
+        file = find_network(pruned, record, len(record["networks"]))
     after = load_parameters(file, nn.layer_sizes(before)[0])
     if nn.layer_sizes(before) != nn.layer_sizes(after):
         raise InputError(f"{file}: is not {parameters_file} pruned, its layers are of other sizes")
     return before, after, file
-
-
-def refuse_as_start(parameters_file, out):
-    """Raise InputError if the network that a run starts from stands where the run's own networks are written."""
-    if os.path.dirname(os.path.realpath(parameters_file)) == os.path.realpath(f"{out}/prun_parameter"):
-        raise InputError(f"{parameters_file}: stands where this run writes its networks; "
-                         "name another folder with --out")
 
 
 @contextlib.contextmanager

@@ -10,9 +10,8 @@ import sys
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them, a size in bytes still is an int64
 OWN = "out"  # folder in the working directory, for what is not the recorded experiment
-# Options that are that folder, or a file there: what must be there to be read, and the script that writes it.
-OWN_FILES = {"out": ("", None), "figures": ("", None), "parameters": ("parameters.npy", "nn_main.py"),
-             "pruned": ("degree_costs.npy", "pruning.py")}
+# The networks that are read from there: the option, the file that must be there, and the script that writes it.
+OWN_NETWORKS = (("parameters", "parameters.npy", "nn_main.py"), ("pruned", "degree_costs.npy", "pruning.py"))
 NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster"}  # options that do not change what comes out
 
 
@@ -111,34 +110,30 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
     def parse_args(self, argv):
-        """The options. Those of OWN_FILES have the recorded experiment's files and folders as defaults, or one's own.
+        """The options; argv : texts, numbers, paths. The recorded files and folders are the defaults, or one's own.
 
         With an option that changes what comes out, everything is written to --out, which then is OWN by default. A
         network is read from there, too, if there is one, or if --data is not what the recorded network was trained on.
         """
         defaults = {action.dest: action.default for action in self._actions}
-        own = dict.fromkeys(OWN_FILES.keys() & defaults) if "figures" in defaults else {}
-        options = super().parse_args(argv, argparse.Namespace(**own))
+        own = defaults.keys() & {"out", "figures", "parameters", "pruned"} if "figures" in defaults else ()
+        options = super().parse_args([*map(str, argv)], argparse.Namespace(**dict.fromkeys(own)))
         changed = {name for name, value in vars(options).items() if value not in (None, [], defaults[name])} - NEUTRAL
         folder = getattr(options, "out", None) or (OWN if changed else None)
-        for name in own:
-            if getattr(options, name) is None:
-                other_data = "data" in changed and os.path.exists(options.data)
-                setattr(options, name, self._own_file(name, folder, other_data) if folder else defaults[name])
+        missing = {name for name in own if getattr(options, name) is None}
+        if folder:
+            defaults.update(out=folder, figures=folder)
+            for name, file, script in OWN_NETWORKS:
+                if os.path.exists(f"{folder}/{file}"):
+                    defaults[name] = f"{folder}/{file}" if name == "parameters" else folder
+                elif name in missing and "data" in changed and os.path.exists(options.data):
+                    self.error(f"{folder}/{file}: not there yet; {script} with the same --data writes it, or name "
+                               f"another with --{name}")
+        for name in missing:
+            setattr(options, name, defaults[name])
         if getattr(options, "show", False):
             self._check_screen()
         return options
-
-    def _own_file(self, name, folder, other_data):
-        """The default of an option of OWN_FILES in a folder."""
-        file, script = OWN_FILES[name]
-        there = os.path.exists(f"{folder}/{file}")
-        if script and other_data and not there:
-            self.error(f"{folder}/{file}: not there yet; {script} with the same --data writes it, or name another with "
-                       f"--{name}")
-        if script and not there:
-            return self.get_default(name)
-        return f"{folder}/{file}" if name == "parameters" else folder
 
     def _check_screen(self):
         """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""

@@ -25,7 +25,7 @@ import nn_functions as nn
 import nn_test
 import prun_mask
 import pruning
-from datasets import files, pictures, record, user_input
+from datasets import files, networks, pictures, user_input
 from datasets.photos import photo_labels, read_photos
 from figure import drawing, studies
 
@@ -109,8 +109,9 @@ def make_frames(data, parameters, photos, labels, steps):
 
     after = itertools.islice(pruning.prune_iteratively(data, parameters, masks_of), steps)
     stages = [parameters, *(step.parameters for step in studies.show_progress(after, steps, "steps"))]
+    X = pictures.as_columns(photos)
     return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),
-                  nn_test.verdicts(photos, labels, network)) for step, network in enumerate(stages)]
+                  nn_test.verdicts(X, labels, network)) for step, network in enumerate(stages)]
 
 
 class Film:
@@ -230,7 +231,7 @@ def choose_photos(own, shape):
     good, photos, errors = read_photos(paths, shape)
     if errors:
         raise user_input.InputError(errors[0])
-    return photos, photo_labels(good)
+    return photos, photo_labels(good)[0]
 
 
 def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, html=None, show=False):
@@ -242,7 +243,7 @@ def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, 
     data, shape = pictures.load_data(data_file), pictures.picture_shape(data_file)
     for note in data.notes:
         print(note)
-    parameters = record.load_trained(parameters_file, data_file)
+    parameters = networks.load_trained(parameters_file, data_file)
     photos, labels = choose_photos(photo, shape)
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         frames = make_frames(data, parameters, photos, labels, steps)

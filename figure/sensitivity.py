@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 import nn_functions as nn
 import prun_mask
-from datasets import files, pictures, record, user_input
+from datasets import files, networks, pictures, user_input
 from figure import drawing, studies
 
 MOST_POINTS = 200  # of a layer's curve
@@ -67,7 +67,7 @@ def main(argv=()):
     data = pictures.load_data(options.data)
     for note in data.notes:
         print(note)
-    parameters = record.load_trained(options.parameters, options.data)
+    parameters = networks.load_trained(options.parameters, options.data)
     files.check_folder(options.figures)
 
     curves = {}

@@ -18,7 +18,7 @@ import nn_main
 import prun_mask
 import prun_parameters
 import pruning
-from datasets import pictures, record, user_input
+from datasets import networks, pictures, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
@@ -60,7 +60,7 @@ def add_run_options(parser, seeds=None, default=None, cache=False):
 
 def find_start(parameters_file, parameters):
     """W1 before training, of shape (n_1, n_x); or None where that is not known, and a line says so."""
-    start, _ = record.load_start(parameters_file, parameters)
+    start, _ = networks.load_start(parameters_file, parameters)
     if start is None:
         print(f"{parameters_file}: no data.npy tells its start, so what training changed is left out")
     return start and start["W1"]

@@ -15,7 +15,7 @@ import prun_mask
 import pruning
 from datasets.networks import save_parameters
 from datasets.npy import save_dict
-from datasets.pictures import load_data
+from datasets.pictures import as_columns, load_data
 from figure import animation, drawing
 
 from .conftest import fail
@@ -41,7 +41,7 @@ def test_a_frame_shows_the_network_after_its_step(film, small_data):
     for number, (frame, network) in enumerate(zip(film.frames, expected, strict=True)):
         assert (frame.step, frame.degree) == (number, prun_mask.degree(network))
         assert np.array_equal(frame.mask, network["W1"] != 0) and frame.evaluation == nn.evaluate(data, network)
-        assert frame.verdicts == nn_test.verdicts(photos, LABELS, network)
+        assert frame.verdicts == nn_test.verdicts(as_columns(photos), LABELS, network)
         film.show(number)
         degrees.append(frame.degree)
         assert film.title.get_text() == (f"step {number}: {frame.degree:.1f} % pruned, {frame.mask.sum()} connections "

@@ -12,7 +12,7 @@ import prun_parameters
 import pruning
 from datasets.networks import load_parameters
 from datasets.npy import load_dict
-from datasets.photos import list_pictures, read_picture
+from datasets.photos import find_photos, read_picture
 from datasets.pictures import load_data, scale_pictures
 
 from .conftest import ROOT, succeed
@@ -56,7 +56,7 @@ def test_committed_pruning_keeps_the_accuracy():
 def every_input():
     """All pictures of the data set and all demo photos, in columns."""
     X, _, X_test, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
-    photos = [read_picture(path, (45, 80, 3)) for path in list_pictures(ROOT / "photos_demo")]
+    photos = [read_picture(path, (45, 80, 3)) for path in find_photos([ROOT / "photos_demo"])[0]]
     return np.hstack([X, X_test, scale_pictures(np.array(photos))])
 
 

@@ -43,10 +43,23 @@ def test_make_carvnocar(tmp_path):
     for path in bad:
         path.write_text("no picture")
     finished = call(*make, tmp_path / "a.h5")
-    assert finished.returncode == 2 and finished.stdout == ""
+    assert (finished.returncode, finished.stdout) == (2, f"{tmp_path}: not read: a.h5, b.h5, c.h5\n")
     for path, line in zip(bad, finished.stderr.splitlines(), strict=True):  # all of them, and of both parts
         assert line.startswith(f"make_carvnocar.py: {path}: cannot be read as a picture")
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_other_folders_and_files_beside_the_four_are_named(tmp_path):
+    make_pictures(tmp_path)
+    make = ("datasets.make_carvnocar", "--pictures", tmp_path, "--size", 8, 6, "--out", tmp_path / "train.h5")
+    assert "not read" not in succeed(*make)
+    for name in ("val/car", "train/bus", "train/truck"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "test" / "1.jpg").touch()
+    text = succeed(*make)
+    for line in (f"{tmp_path}: not read: train.h5, val", f"{tmp_path}/train: not read: bus, truck",
+                 f"{tmp_path}/test: not read: 1.jpg"):
+        assert f"{line}\n" in text
 
 
 def test_a_missing_folder_and_a_folder_among_the_pictures_are_one_line(tmp_path):

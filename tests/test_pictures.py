@@ -28,7 +28,7 @@ def test_labels_of_all_three_shapes_are_read(tmp_path, shape):
 
 
 @pytest.mark.parametrize("changes, what", [
-    ({"X_test": None}, "has no X_test"), ({"y_train": None}, "has no y_train"),
+    ({"X_test": None}, "has no array X_test"), ({"y_train": None}, "has no array y_train"),
     ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "two kinds"), ({"y_test": np.zeros((7, 1))}, "y_test has shape"),
     ({"y_train": np.full((20, 1), 2)}, "0 and 1"), ({"X_train": np.zeros((20, 6, 8), np.uint8)}, "X_train has shape"),
 ])
@@ -109,6 +109,12 @@ def test_the_scale_is_decided_for_each_part_and_must_be_the_same(tmp_path):
             load_data(path)
 
 
+def test_bytes_of_0_and_1_are_not_taken_for_black_pictures(tmp_path):
+    path = write_data(tmp_path / "a.h5", X_test=np.ones((8, 6, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="X_test holds uint8 up to 1, which are black pictures .*; python -m datasets"):
+        load_data(path)
+
+
 @pytest.mark.parametrize("changes, what", [
     ({"X_train": np.zeros((0, 6, 8, 3), np.uint8)}, "X_train has shape"),
     ({"y_train": np.array(1)}, "y_train has shape"),
@@ -124,7 +130,8 @@ def test_more_wrong_data_is_refused(tmp_path, changes, what):
 
 
 @pytest.mark.parametrize("changes, what", [
-    ({"X_train": None}, "has no X_train, but X_test (8, 6, 8, 3) uint8, y_test (8, 1) uint8, y_train (20, 1) uint8"),
+    ({"X_train": None}, "has no array X_train of its own, but X_test (8, 6, 8, 3) uint8, y_test (8, 1) uint8, "
+     "y_train (20, 1) uint8; "),
     ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8); (number, height, width, 3) was"),
     ({"X_train": np.zeros((20, 6, 8, 3), int), "X_test": np.zeros((8, 6, 8, 3), int)}, "X_train holds int64"),
     ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2) for 20 pictures"),
@@ -193,11 +200,12 @@ def make_links(file):
 
 
 @pytest.mark.parametrize("make, what", [
-    (lambda file: file.__setitem__("X_train", h5py.ExternalLink("other.h5", "X_train")), "X_train is a link"),
-    (make_links, "X_train is a link"), (make_external, "X_train lies in other files"),
+    (lambda file: file.__setitem__("X_train", h5py.ExternalLink("other.h5", "X_train")),
+     "has no array X_train of its own"),
+    (make_links, "has no array X_train of its own"), (make_external, "X_train lies in other files"),
     (make_virtual, "X_train lies in other files"),
-    (lambda file: file.create_group("X_train"), "has no X_train, but a group or a type"),
-    (lambda file: file.__setitem__("X_train", np.dtype("u1")), "has no X_train, but a group or a type"),
+    (lambda file: file.create_group("X_train"), "has no array X_train of its own"),
+    (lambda file: file.__setitem__("X_train", np.dtype("u1")), "has no array X_train of its own"),
     (lambda file: file.create_dataset("X_train", data=h5py.Empty("u1")), "X_train has shape None"),
     *[(lambda file, kind=kind: file.create_dataset("X_train", STORED, kind), "X_train holds .*, not numbers")
       for kind in (h5py.string_dtype(), h5py.vlen_dtype(np.int32), h5py.ref_dtype, np.dtype([("a", "u1")]), complex)],

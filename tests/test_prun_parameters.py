@@ -119,16 +119,19 @@ def test_export_writes_the_weights_in_float32(exported, trained):
     assert all(np.array_equal(before[name].astype(np.float32), after[name].astype(np.float32)) for name in before)
 
 
-@pytest.mark.parametrize("name", ["small.h5", "out/parameters.npy", "out/degree_costs.npy", "photos/1.png",
-                                  "photos/labels.csv", "link.npz", "out/prun_parameter/prun_parameters4.npy"])
-def test_export_never_writes_over_what_the_command_reads(exported, trained, labelled, name, tmp_path):
-    options, _, _ = exported
-    (tmp_path / "link.npz").symlink_to(trained / "out" / "parameters.npy")
-    path = {"l": tmp_path / name, "p": labelled / name.split("/")[-1]}.get(name[0], trained / name)
-    before = path.read_bytes()
-    line = fail("prun_parameters.py", *options, "--pruned", trained / "out", "--export", path)
-    assert line == f"prun_parameters.py: {path}: is a file that this command reads; export to another one"
-    assert path.read_bytes() == before
+def test_export_never_writes_over_what_the_command_reads(exported, trained, labelled, tmp_path):
+    options, small, _ = exported
+    link, again = tmp_path / "link.npz", tmp_path / "again.NPZ"
+    link.symlink_to(trained / "out" / "parameters.npy")
+    succeed("prun_parameters.py", *options, "--pruned", small, "--export", again)
+    for path in (small, link):
+        before = path.read_bytes()
+        line = fail("prun_parameters.py", *options, "--pruned", small, "--export", path)
+        assert line == f"prun_parameters.py: {path}: is a file that this command reads; export to another one"
+        assert path.read_bytes() == before == (again.read_bytes() if path == small else before)
+    for path in (trained / "small.h5", trained / "out" / "parameters.npy", labelled / "labels.csv"):
+        line = fail("prun_parameters.py", *options, "--pruned", small, "--export", path)
+        assert line == f"prun_parameters.py: --export {path}: name a file FILE.npz"
 
 
 def test_the_last_network_of_a_run_is_taken_by_its_folder(exported, trained):

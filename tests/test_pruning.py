@@ -103,10 +103,10 @@ def test_the_table_is_printed(trained, small_run):
         pruned, retrained = nn.evaluate(data, step.pruned), nn.evaluate(data, step.parameters)
         assert rows[str(step.number)] == pytest.approx(
             (prun_mask.degree(step.parameters), *pruned[1:], *retrained[1:], retrained.cost), abs=0.01)
-    for part, accuracies in (("training", (retrained.train_accuracy, before.train_accuracy)),
-                             ("test", (retrained.test_accuracy, before.test_accuracy))):
-        assert "on the {} pictures {:.2f} % (unpruned {:.2f} %)".format(part, *accuracies) in text
-    assert f"{prun_mask.degree(steps[-1].parameters):.3f} % of the weights are pruned" in text
+    assert f"last step: 4, with {prun_mask.degree(steps[-1].parameters):.3f} % of the weights pruned: " in text
+    assert f"\ntrain accuracy: {retrained.train_accuracy:.2f} % (always " in text
+    assert f"\ntest accuracy: {retrained.test_accuracy:.2f} % (always " in text
+    assert f"(unpruned: train {before.train_accuracy:.2f} %, test {before.test_accuracy:.2f} %)" in text
     assert_figure(trained / "figure" / "degree_costs.png")
 
 
@@ -196,8 +196,8 @@ def test_a_collapse_is_marked_and_said_and_beyond_every_tolerance(rare):
     assert [said.any() for said in verdicts] == [True] * (step - 1) + [False] and step > 2
     assert re.search(rf"^ +{step} .* 95\.00 .*  all judged alike$", text, re.M) and text.count("all judged alike") == 1
     assert f"last good step: {step - 1}, with" in text
-    assert "training pictures, cars: 1 found, 0 missed; 0 false alarms" in text
-    assert "training pictures, cars: 0 found, 1 missed; 0 false alarms" in text
+    assert 'train accuracy: 100.00 % (always "no car": 95.00 %); cars: 1 found, 0 missed; 0 false alarms' in text
+    assert 'train accuracy: 95.00 % (always "no car": 95.00 %); cars: 0 found, 1 missed; 0 false alarms' in text
     assert (f"collapsed: after 1 of {step} steps, the first of them step {step}, every training picture gets the same "
             "verdict\n") in text
     more = succeed(*command, "--tolerance", 100, "--steps", step + 2, "--resume", cwd=rare)
@@ -261,7 +261,7 @@ def test_tolerance_goes_on_until_the_accuracy_falls(trained, accurate):
     _, _, whole, (text, saved, networks) = accurate
     data = load_data(trained / "small.h5")
     accuracies = [nn.evaluate(data, network).train_accuracy for network in networks]
-    assert accuracies == saved["train_accuracy"] and "(unpruned 100.00 %)" in text
+    assert accuracies == saved["train_accuracy"] and "(unpruned: train 100.00 %, " in text
     assert min(accuracies[:-1]) == 95 and accuracies[-1] < 95
     good = len(accuracies) - 1
     assert f"last good step: {good}, with {saved['degree'][good - 1]:.3f} % of the weights pruned" in text

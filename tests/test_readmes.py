@@ -176,8 +176,8 @@ def test_what_the_accuracy_is_worth(data, committed, capsys):
 def test_how_far_a_tolerance_of_two_points_goes(name, words, tmp_path):
     options = ("--l2", 0.1) if "l2" in name else ()
     printed = succeed("pruning.py", "--tolerance", 2, "--out", tmp_path, "--figures", tmp_path, *options)
-    step, degree, accuracy, left, all_weights = re.search(
-        r"last good step: (\d+), with ([\d.]+) % .* accuracy of ([\d.]+) %:\n.*\nconnections left: (\d+) of (\d+);",
+    step, degree, left, all_weights, accuracy = re.search(
+        r"last good step: (\d+), with ([\d.]+) % .*\nconnections left: (\d+) of (\d+);.*\ntrain accuracy: ([\d.]+) % ",
         printed).groups()
     assert words.format(step=step, degree=degree, accuracy=accuracy, left=left, all=int(all_weights)) in prose(STUDIES)
 

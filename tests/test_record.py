@@ -127,13 +127,13 @@ def test_resume_of_a_run_that_is_done_changes_nothing(three_steps):
     {"degree": [], "costs": []}, {"run": 3},
     {"degree": [1.0], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": {}},
     {"degree": ["1"], "costs": [1.0], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
-    {"degree": [1.0], "costs": [None], "train_accuracy": [1.0], "test_accuracy": [1.0], "run": {}},
-    {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "run": {"data": np.arange(3)}}])
+    {"degree": [1.0], "costs": [None], "train_accuracy": [1.0], "test_accuracy": [1.0], "networks": ["0"], "run": {}},
+    {"degree": [], "costs": [], "train_accuracy": [], "test_accuracy": [], "networks": [], "run": {}}])
 def test_resume_refuses_what_is_no_record_of_a_run(job, content):
     command, out = job
     out.mkdir()
     save_dict(out / "degree_costs.npy", content)
-    assert f"{out}/degree_costs.npy: cannot resume, " in fail(*command, "--resume")
+    assert f"{out}/degree_costs.npy: is not a record that pruning.py wrote: no run to" in fail(*command, "--resume")
 
 
 def test_resume_needs_every_network(three_steps):
@@ -190,7 +190,7 @@ def test_a_record_without_digests_does_not_resume(three_steps):
     saved = load_dict(out / "degree_costs.npy")
     for digests in (None, [], ["0", "1"]):
         save_dict(out / "degree_costs.npy", {**saved, "networks": digests})
-        assert "degree_costs.npy: cannot resume, it is not a record" in fail(*command, "--resume")
+        assert "degree_costs.npy: is not a record that pruning.py wrote" in fail(*command, "--resume")
     save_dict(out / "degree_costs.npy", {**saved, "networks": [0, 1, 2]})
     assert "is not the network of step 1" in fail(*command, "--resume", "--steps", 5)
 
@@ -200,8 +200,8 @@ def test_the_last_network_of_a_shorter_run_is_not_that_of_an_older_longer_one(th
     older = out / "prun_parameter" / "prun_parameters3.npy"
     succeed(*command, "--steps", 2, "--percent", 10)
     start, data = out.parent / "p.npy", out.parent / "small.h5"
-    assert record.pruned_network(str(out), start, data) == record.network_file(out, 2) and older.exists()
-    assert record.pruned_network(str(older), start, data) == str(older)
+    assert record.load_pair(start, str(out), data)[2] == record.network_file(out, 2) and older.exists()
+    assert record.load_pair(start, str(older), data)[2] == str(older)
 
 
 @pytest.mark.parametrize("name", ["data", "parameters"])

@@ -1,6 +1,7 @@
 """The command line: options, help, and the one line for a user's mistake."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -121,6 +122,8 @@ def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
             (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
         assert raising(error) == status
         assert capsys.readouterr().err == f"script.py: {line}\n"
+    assert pruning.main(["--steps", 0, pathlib.Path("x")]) == 2
+    assert capsys.readouterr().err == "script.py: argument --steps: '0' is not a whole number from 1 to 1000000000\n"
     assert pruning.main(["--wrong"]) == 2 and capsys.readouterr().err == "script.py: unrecognized arguments: --wrong\n"
     with pytest.raises(KeyError):  # a mistake in the program shows its traceback
         raising(KeyError("W1"))
