@@ -80,7 +80,12 @@ def make_masks(parameters, amount, criterion="percentile", unpruned=None, report
 
 
 def keep_largest(W, number):
-    """The mask of so many weights of largest magnitude; what is 0 already, pruned earlier, stays pruned."""
+    """The mask of so many weights of largest magnitude; what is 0 already, pruned earlier, stays pruned.
+
+    W : the weights, or scores of them. Raises ValueError for a number that W does not have
+    """
+    if not 0 < number <= W.size:
+        raise ValueError(f"there are {W.size} weights, of which {number} cannot be kept")
     magnitudes = np.abs(W)
     return (magnitudes >= np.partition(magnitudes, -number, axis=None)[-number]) & (magnitudes > 0)
 

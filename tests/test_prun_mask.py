@@ -189,6 +189,9 @@ def test_the_largest_are_kept_and_what_was_pruned_stays_pruned():
     assert prun_mask.keep_largest(W, 2).tolist() == [[False, True, False], [True, False, False]]
     assert prun_mask.keep_largest(W, 6).tolist() == (W != 0).tolist()
     assert prun_mask.keep_largest(W, 5).tolist() == (W != 0).tolist()
+    for number in (0, 7, -1):
+        with pytest.raises(ValueError, match=f"of which {number} cannot be kept"):
+            prun_mask.keep_largest(W, number)
 
 
 def test_dead_neurons_lose_their_connections():
