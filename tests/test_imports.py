@@ -11,7 +11,7 @@ from .conftest import ROOT
 # What is not named is a study, on top of all.
 ORDER = [
     "nn_functions", "datasets.user_input", "datasets.files",
-    "datasets.npy", "datasets.networks", "datasets.pictures", "datasets.photos", "datasets.mnist", "datasets.record",
+    "datasets.npy", "datasets.pictures", "datasets.networks", "datasets.photos", "datasets.mnist", "datasets.record",
     "datasets.download", "prun_mask", "figure.drawing",
     "datasets.make_carvnocar", "datasets.fetch_original", "datasets.fetch_mnist", "nn_main", "nn_test", "pruning",
     "prun_parameters",

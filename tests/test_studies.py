@@ -85,7 +85,7 @@ def test_so_many_seeds_are_the_first_that_learn(tmp_path):
                if nn_main.why_nothing_learned(data.X_train, data.Y_train, network) is None]
     assert 2 <= len(learned) < 8
     assert list(studies.trained_networks(large, 2, 2500)) == learned[:2]
-    black = write_data(tmp_path / "black.h5", X_train=np.zeros((20, 6, 8, 3), np.uint8))
+    black = write_data(tmp_path / "black.h5", X_train=np.full((20, 6, 8, 3), 2, np.uint8))
     with pytest.raises(InputError, match="black.h5: nothing is learned at any of the seeds 1 to 32$"):
         studies.trained_networks(black, 2, 1)
 
