@@ -116,7 +116,7 @@ def heading(what, number):
 def print_points(results, line):
     """Print a row for each step: median ratio, connections left, in all and by layer, and the errors."""
     runs = [points for job, points in results.points.items() if job[0] == line]
-    print(f"\n| {results.lines[line][1]} ({len(runs)} seeds): ratio | connections left | by layer | "
+    print(f"\n{results.lines[line][1]}; seeds: {len(runs)}\n\n| ratio | connections left | by layer | "
           f"{heading(results.what, len(runs))} |\n| ---: | ---: | --- | ---: |")
     for points in zip(*runs):
         times = np.median([ratio(point, results.weights) for point in points])
@@ -128,7 +128,8 @@ def print_points(results, line):
 def at_control(results, line, share):
     """The points of a line at the size of a control, a dict from seed to `Point`."""
     step = step_of(share, results.retraining) if line in STEP_BY_STEP else 0
-    return {job[1]: found[step] for job, found in results.points.items() if job[0] == line and job[2] in (None, share)}
+    return {job[1]: found[step] for job, found in results.points.items()
+            if job[0] == line and (line in STEP_BY_STEP or job[2] == share)}
 
 
 def median_ratio(results, share):
@@ -137,22 +138,19 @@ def median_ratio(results, share):
 
 
 def print_controls(results):
-    """Print the table of the sizes with controls."""
-    seeds = {line: len(at_control(results, line, results.shares[0])) for line in results.lines}
-    print(f"\n| {heading(results.what, max(seeds.values()))} | epochs | "
-          + " | ".join(f"{text} ({seeds[line]} seeds)" for line, (_, text) in results.lines.items()) + " |")
-    print("| --- | ---: |" + " ---: |" * len(results.lines))
-    differences = []
-    for share in results.shares:
-        at = {line: at_control(results, line, share) for line in results.lines}
-        times = median_ratio(results, share)
-        cells = [studies.median_and_range([point.error for point in found.values()]) for found in at.values()]
-        print(f"| {times:.1f} times | {epochs_until(share, results.training, results.retraining)} | "
-              + " | ".join(cells) + " |")
-        less = [f"{at['iterative'][seed].error - point.error:+.2f}" for seed, point in at["as long"].items()]
-        differences.append(f"{times:.1f} times: {', '.join(less)}")
-    print("\nerror of the pruned network less that of the unpruned one trained as long, seed by seed, in points:\n"
-          + "; ".join(differences))
+    """Print the table of the sizes with controls, a row for each line."""
+    print("\n" + "\n".join(f"{line}: {text}" for line, (_, text) in results.lines.items()))
+    ratios = [f"{median_ratio(results, share):.1f} times" for share in results.shares]
+    epochs = [str(epochs_until(share, results.training, results.retraining)) for share in results.shares]
+    print(f"\n| {results.what} | seeds | {' | '.join(ratios)} |\n| --- | ---: |{' ---: |' * len(ratios)}\n"
+          f"| epochs | | {' | '.join(epochs)} |")
+    found = {line: [at_control(results, line, share) for share in results.shares] for line in results.lines}
+    for line, at in found.items():
+        cells = [studies.median_and_range([point.error for point in points.values()]) for points in at]
+        print(f"| {line} | {len(at[0])} | {' | '.join(cells)} |")
+    print("\nerror of the pruned network less that of the unpruned one trained as long, seed by seed, in points:")
+    for times, pruned, as_long in zip(ratios, found["iterative"], found["as long"]):
+        print(f"{times}: " + ", ".join(f"{pruned[seed].error - point.error:+.2f}" for seed, point in as_long.items()))
 
 
 def print_results(results, paper, later):
@@ -169,8 +167,8 @@ def print_results(results, paper, later):
 def print_export(path, parameters, point):
     """Print how large the file of an exported network is, and its error."""
     bits, overhead = networks.index_storage(parameters)
-    print(f"\nnetwork exported: {path}, {os.path.getsize(path)} bytes, error {point.error:.2f} %; bits of an index, "
-          f"layer by layer: {', '.join(map(str, bits))}; overhead {overhead:.1f} %")
+    print(f"\nnetwork exported: {path}, {os.path.getsize(path)} bytes, error {point.error:.2f} %\n"
+          f"bits of an index, layer by layer: {', '.join(map(str, bits))}; overhead {overhead:.1f} %")
 
 
 def draw(results, paper, later, name, ylim, ticks, path, show=False):

@@ -52,7 +52,7 @@ LINES = {"iterative": ("C0o-", "pruned step by step, high rate at each retrainin
          "as small": ("C5^:", "dense and as small from the start, trained as long")}
 
 PAPER = {"the paper, unpruned": (1, 1.64), "the paper, pruned": (12, 1.59)}  # ratio, and error in percent: Table 1
-PAPER_LAYERS = "the paper (Table 2) keeps 8 % of layer 1, 9 % of layer 2, 26 % of layer 3, and needs 8, 4, 17 % of FLOP"
+PAPER_LAYERS = "the paper (Table 2) keeps 8, 9, 26 % of the three layers' weights, and needs 8, 4, 17 % of FLOP"
 # As collected by the authors of the last, arXiv 1701.05369: year, ratio, error in percent.
 LATER = {"soft weight-sharing": (2017, 23, 1.94), "dynamic network surgery": (2016, 56, 1.99),
          "sparse variational dropout": (2017, 68, 1.92)}

@@ -1,7 +1,7 @@
 """Run every study into a folder, and say which figures differ from the committed ones: `python -m tests.all_studies`.
 
 About two hours on two cores. Each study's tables are kept beside its figures, for a comparison with the READMEs.
-The studies on MNIST run only where the digits are, and lenet5, which takes many hours, only if it is named.
+The studies on MNIST run only where the digits are, and lenet5, which takes longest, only if it is named.
 """
 
 import argparse

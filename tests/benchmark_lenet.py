@@ -166,7 +166,7 @@ def lenet5_epoch_table(data, repetitions):
 
     trained, _ = convolution.minibatch_descent(X, Y, convolution.new_parameters(1), **settings_of(lenet5.TRAINING))
     lines = ["| LeNet-5, an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
-    for share in (1, *lenet5.CONTROLS):
+    for share in (1, *lenet5.CONTROLS, lenet5.RETRAINING[-1].shares[-1]):
         masks = {} if share == 1 else digits.keep_share(trained, share, lenet5.LAYER_FACTORS)
         parameters, seconds = prun_mask.apply_masks(trained, masks), {"here": [], "torch": []}
         stage = next((stage for stage in lenet5.RETRAINING if share in stage.shares), lenet5.TRAINING)

@@ -1,6 +1,5 @@
 """LeNet-300-100 on MNIST: what is measured, against a version written out, and the network that is committed."""
 
-import re
 
 import numpy as np
 import pytest
@@ -111,7 +110,8 @@ def test_the_study_prints_draws_and_exports_the_same_twice(folder, tmp_path, cap
         lenet.study(folder, out, out / "lenet.npz", (1, 2), TRAINING, RETRAINING, CONTROLS, 0.2)
         texts.append(capsys.readouterr().out.replace(str(out), ""))
     assert texts[0] == texts[1] and contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert "| 1.0 | 266200 | " in texts[0] and len(re.findall(r"^\| [\d.]+ times \| [35] \|", texts[0], re.M)) == 2
+    assert "| 1.0 | 266200 | " in texts[0] and "| epochs | | 3 | 5 |" in texts[0]
+    assert max(map(len, texts[0].splitlines())) <= 100
     exported = load_parameters(tmp_path / "a" / "lenet.npz", 784, 10)
     point = digits.measure(load_mnist(folder), exported)
     assert f"{(tmp_path / 'a' / 'lenet.npz').stat().st_size} bytes, error {point.error:.2f} %" in texts[0]

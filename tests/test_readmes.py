@@ -72,14 +72,13 @@ def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path)
     photos = re.findall(r"photos: (\d+/27)", printed)
     degree = f"{prun_mask.degree(committed[1]):.3f}"
     _, train, test = zip(*[map("{:.2f} %".format, nn.evaluate(data, network)) for network in committed])
-    assert row_that_begins(README, "pruning degree")[1:3] == ["0.0 %", f"{degree} %"]
     assert tuple(row_that_begins(README, "training accuracy (181 pictures)")[1:3]) == train
     assert tuple(row_that_begins(README, "test accuracy (60 pictures)")[1:3]) == test
     assert row_that_begins(README, "demo photos")[1:3] == photos
     assert row_that_begins(README, "car network: weights that are 0, layers 1 to 4")[2] == f"**{degree[:4]} %**"
     assert tuple(row_that_begins(README, "car network: accuracy on the 181 training pictures")[1:3]) == train
     assert tuple(row_that_begins(README, "car network: accuracy on the 60 test pictures")[1:3]) == test
-    assert f"由 {test[0]} 变为 {test[1]}".replace(" %", "%") in README and f"{degree[:4]}% 的权重" in README
+    assert f"由 {test[0]} 变为 {test[1]}".replace(" %", "%") in README and f"为 {degree[:4]}%" in README
 
     sizes = re.search(r"(\d+) bytes:\n([\d.]+) times .* \((\d+) bytes\),\n([\d.]+) times .* \((\d+) bytes\)", printed)
     small, times, dense, times_float32, dense_float32 = map("{:,}".format, map(ast.literal_eval, sizes.groups()))
@@ -90,8 +89,7 @@ def test_the_result_is_that_of_the_committed_networks(data, committed, tmp_path)
     row = row_that_begins(STUDIES, "dense, float32, in the exported format")
     assert row[1:] == [dense_float32, f"{times_float32} times"]
     assert row_that_begins(STUDIES, "exported")[1] == small
-    sizes = row_that_begins(README, "size as exported, float32")[1:3]
-    assert sizes == [f"{dense_float32} bytes", f"{small} bytes"]
+    assert f"size (exported: {dense_float32} bytes unpruned, {small} pruned)" in README
     assert "of its verdicts on 241 pictures and 27 photos, none changed\n" in printed
     bits, overhead = re.search(r"an index, layer by layer: ([\d, ]+); with fillers, ([\d.]+) % on", printed).groups()
     assert f"{overhead} % on top of the weights, with gaps of {bits} bits in layers 1 to 5; the paper" in prose(STUDIES)
@@ -102,16 +100,16 @@ def test_the_size_of_the_committed_lenet():
     bits, overhead = networks.index_storage(networks.load_parameters(path, 784, 10))
     size, bits = f"{path.stat().st_size:,} bytes", ", ".join(map(str, bits))
     assert f"`datasets/lenet.npz`, {size}) needs {bits} bits and {overhead:.1f} %" in prose(STUDIES)
-    assert f", {size}." in README
+    assert f", {size}; " in README
 
 
 def test_the_record_is_the_committed_one(data):
     record = npy.load_dict(ROOT / "datasets" / "degree_costs.npy")
     unpruned = npy.load_dict(ROOT / "datasets" / "parameters.npy")["costs"][-1]
     accuracies = record["test_accuracy"]
-    assert f"between {min(accuracies):.2f} and {max(accuracies):.2f} %" in prose(README)
+    assert f"between {min(accuracies):.2f} and {max(accuracies):.2f} %" in prose(STUDIES)
     costs = [unpruned, *record["costs"]]
-    assert f"between {min(costs):.4f} and {max(costs):.4f}, in the end {costs[-1]:.4f}" in prose(README)
+    assert f"between {min(costs):.4f} and {max(costs):.4f}, in the end {costs[-1]:.4f}" in prose(STUDIES)
     for page in (STUDIES, DATASETS):
         assert f"right for {100 * np.mean(data.Y_test == 0):.1f} % of the test pictures" in prose(page)
     cars = f"{data.Y_train.sum():.0f} of the training and {data.Y_test.sum():.0f} of the test pictures show a car"
@@ -228,9 +226,11 @@ def test_an_own_criterion_and_schedule_run_as_they_stand(monkeypatch, capsys, tm
     (tmp_path / "datasets").mkdir()
     shutil.copy(ROOT / "datasets" / "carvnocar.h5", tmp_path / "datasets")
     monkeypatch.chdir(tmp_path)
-    snippet, = code_blocks(README, "import matplotlib.figure\n")
+    snippet, = code_blocks(README, "import matplotlib.pyplot")
     exec(snippet, {})
-    assert capsys.readouterr().out.startswith("3456 Evaluation(cost=")  # 2 % of 172,800
+    printed = capsys.readouterr().out.splitlines()  # 2 % of 172,800
+    assert [line.split(" Evaluation(cost=")[0] for line in printed] == [
+        "magnitude 3456", "weight and input 3456", "random 3456"]
     assert_figure(tmp_path / "criteria.png")
 
 
@@ -254,47 +254,55 @@ def test_the_lines_that_read_an_exported_network_into_pytorch_run_as_they_stand(
 
 # --------------------------------------------------------------------------------------------- the same on every page
 
-def test_the_numbers_on_mnist_are_the_same_on_every_page():
-    error = {row[0]: row[3] for row in reversed(rows(STUDIES))  # of the first table, that of the pruned networks
-             if len(row) == 4 and re.fullmatch(r"[\d.]+", row[0])}
-    ratios = {"all": "1.0", "11.5 times fewer": "11.5", "24.9 times fewer": "24.9", "56 times fewer": "55.9",
-              "77 times fewer": "77.3"}  # beside what others report
-    beside = [row[:2] for row in rows(README + STUDIES) if len(row) == 3 and row[0] in ratios]
-    assert {name for name, _ in beside} == set(ratios)
-    assert all(written == error[ratios[name]] for name, written in beside)
-    controls = {row[0]: row[2:] for row in rows(STUDIES) if len(row) == 7 and row[0].endswith(" times")}
-    assert {f"{name} fewer": cells for name, cells in controls.items()} == {
-        row[0]: row[1:] for row in rows(README) if len(row) == 6 and row[0].endswith("times fewer")} != {}
-    for ratio, name in (("13.5", "13.5"), ("40.3", "40")):
-        unpruned, pruned, as_long, as_small = (
-            cell.split(" (")[0] for cell in (error["1.0"], error[ratio], *controls[f"{ratio} times"][3:]))
-        assert row_that_begins(README, f"LeNet-300-100, test error, {name} times fewer connections")[1:] == [
-            unpruned, f"**{pruned}**", f"{as_long} unpruned, as many epochs; {as_small} dense, as few weights"]
-    pruned = error["13.5"].split(" (")[0]
-    assert f"错误率中位数为 {pruned}".replace(" %", "%") in README
-    assert f"1/91 时为 {error['90.8'].split(' (')[0]}".replace(" %", "%") in README
+def section(page, heading):
+    return re.search(rf"^## {re.escape(heading)}$(.*?)(?=^## |\Z)", page, re.M | re.S)[1]
+
+
+def median(cell):
+    return cell.split(" (")[0]
+
+
+@pytest.mark.parametrize(("network", "sizes"), [("LeNet-300-100", {"13.5": "13.5", "40.3": "40"}),
+                                                ("LeNet-5", {"12.0": "12", "119.5": "119"})])
+def test_the_numbers_on_mnist_are_the_same_on_every_page(network, sizes):
+    table = rows(section(STUDIES, f"{network} on MNIST"))
+    error = {row[0]: row[3] for row in reversed(table) if len(row) == 4 and re.fullmatch(r"[\d.]+", row[0])}
+    head, = (row for row in table if row[:2] == ["error on the test digits", "seeds"])
+    controls = {row[0]: dict(zip(head[2:], row[2:])) for row in table if len(row) == len(head)}
+    for ratio, name in sizes.items():
+        as_long, as_small = (median(controls[line][f"{ratio} times"]) if line in controls else None
+                             for line in ("as long", "as small"))
+        control = f"{as_long} unpruned, as many epochs" + (f"; {as_small} dense, as few weights" if as_small else "")
+        assert controls["iterative"][f"{ratio} times"] == error[ratio]
+        assert row_that_begins(README, f"{network}, test error, {name} times fewer connections")[1:] == [
+            median(error["1.0"]), median(error[ratio]), control]
+        assert f"1/{name}" not in README or median(error[ratio]).replace(" %", "%") in README[README.index("中文说明"):]
+    beside = [row[1] for row in table if len(row) == 3 and row[0].endswith(("all", "times fewer"))]  # others report
+    assert len(beside) > 3 and set(beside) <= set(error.values())
 
 
 def test_the_claims_have_the_verdicts_that_their_numbers_give():
     numbers = iter([row for row in rows(STUDIES) if len(row) == 5 and "claim" not in row[0] and "**" not in row[2]
                     and row[4] in ("holds", "does not hold", "too close to call")])
-    expected = []
+    expected, found = [], set()
     for claim in claims.CLAIMS.values():
         words, medians = [], []
         for share, (name, kept, numbers_of_seeds, interval, verdict) in zip(claim.shares, numbers):
             assert (name, kept) == (f"{claim.where}: {claim.number}", f"{share:.0%}")
-            median, low, high = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", numbers_of_seeds).groups()
+            middle, low, high = re.fullmatch(r"(\S+) \((\S+) to (\S+)\)", numbers_of_seeds).groups()
             ends = [float(end) for end in (low, high, *(interval.split(" to ") if interval else ()))]
             assert verdict == claims.verdict([end + claim.free for end in ends])
             words.append(verdict)
-            medians.append(median)
+            medians.append(middle)
+            found.add((claim.where, middle, verdict))
         expected.append([*claim[:2], claims.verdicts_by_share(claim, words), ", ".join(medians)])
     assert not list(numbers)
-    verdicts = {page: [row for row in rows(page) if len(row) > 2 and row[2].startswith(("**holds", "**does", "**too"))]
-                for page in (STUDIES, README)}
-    assert verdicts[STUDIES] == expected
-    assert [row[:3] for row in verdicts[README]] == [row[:3] for row in expected]  # with or without the medians
-    assert all(row in expected for row in verdicts[README] if len(row) > 3)
+    assert expected == [row for row in rows(STUDIES)
+                        if len(row) > 2 and row[2].startswith(("**holds", "**does", "**too"))]
+    for where, _, verdict, number in rows(section(README, "The paper's claims"))[2:]:
+        words = re.findall("holds|does not hold|too close to call", verdict)
+        for word, value in zip(words, re.findall(r"-?\d+\.\d+", number)):
+            assert (where, value, word) in found
 
 
 # ----------------------------------------------------------------------------------------------------------- the lists
