@@ -38,8 +38,9 @@ RETRAINING = (digits.Stage((0.0405,), 10, 0.05, 64, 3e-5),
               digits.Stage((0.003,), 6, 0.04, 64, 5e-5),
               digits.Stage((0.0024, 0.0018), 10, 0.04, 64, 5e-5))
 LOW_RATE = 0.1  # times that of training: the paper's rate of retraining for LeNet (section 4.1)
-# A prototype with these settings lost 0.05 points there on held-out digits, and 0.4 at 150 times.
-EXPORTED_SHARE = 0.0085
+# The furthest step of seed 1 that loses at most 0.1 points on held-out digits: 0.87 % at 12 times, 0.96 % at 55 times,
+# for 0.82 % unpruned.
+EXPORTED_SHARE = 0.0405
 
 CONTROLS = (0.0405, 0.004)  # the sizes with controls, a step's share: about 12 and 120 times
 CONTROL_SEEDS = 1  # the first ones, at most
