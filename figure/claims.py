@@ -5,8 +5,9 @@ ways; each beside its control. Each claim is a difference of two errors, or anot
 claim is right; for each seed there is one. A claim "holds" if the number is positive at every seed, it "does not hold"
 if it is negative at every seed, and otherwise it is "too close to call". Under no effect, five seeds of five would be
 positive once in 32 times, and negative as often. A difference of errors below SMALL must also be on one side of 0 in a
-paired bootstrap over the digits. Prints the errors, and a row for each claim; draws the paper's Fig. 5,
-figure/claims.png, and its Fig. 6 and 7, figure/claims_layers.png. Needs the digits (`python -m datasets.fetch_mnist`).
+paired bootstrap over the digits. Prints the errors, each claim with its verdict, and the numbers; draws the paper's
+Fig. 5, figure/claims.png, and its Fig. 6 and 7, figure/claims_layers.png. Needs the digits (`python -m
+datasets.fetch_mnist`).
 
 The settings were chosen on the last 10,000 training digits, held out (--held-out 10000). What is asked, and the rule,
 were revised after a first run on the test digits.
@@ -18,6 +19,7 @@ import functools
 import itertools
 import os
 import sys
+import textwrap
 from typing import NamedTuple
 
 import joblib
@@ -354,24 +356,24 @@ def print_errors(results):
 def print_claims(results):
     """Print the verdicts, and then the numbers that they rest on; results : for each seed what `run` returned."""
     judged = {name: judge(name, results) for name in CLAIMS}
-    print("\n| section | claim | verdict | median |\n| --- | --- | --- | ---: |")
+    print()
     for name, claim in CLAIMS.items():
-        medians = ", ".join(form(name).format(np.median(numbers)) for numbers, _, _ in judged[name])
-        print(f"| {claim.where} | {claim.text} | {verdicts_by_share(claim, [words for _, _, words in judged[name]])} | "
-              f"{medians} |")
-    print("\n| claim: its number | kept | median (range) | bootstrap | verdict |\n| --- | ---: | ---: | ---: | --- |")
+        print(f"- {claim.where}: {claim.text}:\n  {verdicts_by_share(claim, [words for _, _, words in judged[name]])}\n"
+              f"  (`{name}`: {claim.number})")
+    print("\n| number | kept | median (range) | bootstrap | verdict |\n| --- | ---: | ---: | ---: | --- |")
     for name, claim in CLAIMS.items():
         for share, (numbers, interval, words) in zip(claim.shares, judged[name]):
             between = "" if interval is None else "{:.3f} to {:.3f}".format(*interval)
-            print(f"| {claim.where}: {claim.number} | {share:.0%} | "
-                  f"{studies.median_and_range(numbers, form(name), '')} | {between} | {words} |")
+            print(f"| `{name}` | {share:.0%} | {studies.median_and_range(numbers, form(name), '')} | {between} | "
+                  f"{words} |")
     without, with_it = (np.median([numbers[f"fall {which}"] for _, numbers, _ in results])
                         for which in ("without", "with"))
     seeds, asked = len(results), sum(len(claim.shares) for claim in CLAIMS.values() if not claim.free)
-    print(f"\nThe error is {FALL} points higher at {without:.0f} % of the connections without retraining, and at "
-          f"{with_it:.0f} % with it (0: nowhere);\nthe paper's accuracy begins to fall at a third and at a tenth.\n"
-          f"Under no effect, all {seeds} seeds are positive once in {2 ** seeds} times, and negative as often; {asked} "
-          f"numbers are asked so,\nwithout those that have {FREE} to spare.")
+    print("\n" + textwrap.fill(
+        f"The error is {FALL} points higher at {without:.0f} % of the connections without retraining, and at "
+        f"{with_it:.0f} % with it (0: nowhere); the paper's accuracy begins to fall at a third and at a tenth. "
+        f"Under no effect, all {seeds} seeds are positive once in {2 ** seeds} times, and negative as often; {asked} "
+        f"numbers are asked so, without those that have {FREE} to spare.", 100))
 
 
 def form(name):

@@ -51,13 +51,13 @@ def study(folder, training=lenet.TRAINING, retraining=lenet.RETRAINING, shares=S
     do = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), training, retraining,
                            shares)
     steps = [0, *(lenet.step_of(share, retraining) for share in shares)]
-    print(f"| changed | error on {HELD_OUT} held-out digits, unpruned | " + " | ".join(
-        f"share {share}: ratio | error" for share in shares) + " |")
+    print(f"error in percent on {HELD_OUT} held-out digits; steps of the shares "
+          f"{', '.join(map(str, shares))}\n\n| changed | unpruned |" + " ratio | error |" * len(shares))
     print("| --- |" + " ---: |" * (1 + 2 * len(shares)))
     for name, points in zip(GRID, studies.in_parallel(do, list(GRID), "settings", cluster)):
         unpruned, *pruned = (points[step] for step in steps)
-        print(f"| {name} | {unpruned.error:.2f} % | " + " | ".join(
-            f"{digits.ratio(point):.1f} | {point.error:.2f} %" for point in pruned) + " |")
+        print(f"| {name} | {unpruned.error:.2f} | " + " | ".join(
+            f"{digits.ratio(point):.1f} | {point.error:.2f}" for point in pruned) + " |")
 
 
 @user_input.exit_status

@@ -156,8 +156,10 @@ def test_claims_prints_each_line_and_each_claim(tmp_path, capsys):
         texts.append(capsys.readouterr().out.replace(str(out), ""))
     assert texts[0] == texts[1] and contents(tmp_path / "a") == contents(tmp_path / "b")
     assert all(f"| {line} | " in texts[0] for line in (*claims.WITHOUT, *claims.WITH, "dropout D_r", "first weights"))
-    for claim in claims.CLAIMS.values():
-        assert f"| {claim.where} | {claim.text} | " in texts[0]
-        assert texts[0].count(f"| {claim.where}: {claim.number} | ") == len(claim.shares)
+    for name, claim in claims.CLAIMS.items():
+        assert f"- {claim.where}: {claim.text}:\n  **" in texts[0] and f"\n  (`{name}`: {claim.number})\n" in texts[0]
+        assert texts[0].count(f"| `{name}` | ") == len(claim.shares)
+    *lines, _, _ = texts[0][texts[0].index("- 3: "):].splitlines()  # without those of the two figures
+    assert max(map(len, lines)) <= 100
     for name in ("claims.png", "claims_layers.png"):
         assert_figure(tmp_path / "a" / name)
