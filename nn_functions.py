@@ -92,10 +92,11 @@ def compute_cost(AL, Y):
 
 
 def output_gradient(AL, Y):
-    """m times the gradient of the cost with respect to Z_L, an ndarray of shape (n_L, m).
+    """What descent takes for m times the gradient of the cost with respect to Z_L, an ndarray of shape (n_L, m).
 
     With one output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
-    dZ_L = dA_L A_L (1 - A_L). With K outputs dZ_L = A_L - Y.
+    dZ_L = dA_L A_L (1 - A_L). Its cost lacks the first 1e-5, so for Y = 1 this is A_L / (A_L + 1e-5) times the true
+    gradient. With K outputs dZ_L = A_L - Y.
     """
     if len(Y) > 1:
         return AL - Y
@@ -144,7 +145,8 @@ def evaluate(data, parameters):
     AL = predict(data.X_train, parameters)
     cost = compute_cost(AL, data.Y_train).item()
     if not np.isfinite(cost):
-        raise FloatingPointError(f"the cost of the network is {cost}: its weights are too large")
+        raise FloatingPointError(f"the cost of the network is {cost}: its weights are too large; "
+                                 "try a smaller learning rate")
     return Evaluation(cost, accuracy(AL, data.Y_train), accuracy(predict(data.X_test, parameters), data.Y_test))
 
 
@@ -228,7 +230,7 @@ class Dense(Layer):
 class Dropout(Layer):
     """Multiplies A by 0 for a share of the units, drawn anew for each picture, and by 1 / (1 - rate) for the others.
 
-    So what reaches the next layer stays the same in the mean.
+    So what reaches the next layer stays the same on average.
     """
 
     def __init__(self, rate, random):

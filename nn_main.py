@@ -85,7 +85,8 @@ def why_nothing_learned(X, Y, parameters, start=None, init=None):
     """Why a network gives every picture the same verdict, and what would have helped. None where it does not.
 
     X : ndarray of shape (n_x, m); Y : ndarray of shape (1, m), of which not all are alike
-    start, init : the parameters before training, and how they were drawn; None where that is not known
+    start, init : the parameters before training, and how they were drawn; None where that is not known. A start without
+        `init` is a network that was trained on
     """
     if not judges_all_alike(X, Y, parameters):
         return None
@@ -93,7 +94,7 @@ def why_nothing_learned(X, Y, parameters, start=None, init=None):
     if AL[Y == 1].max() < 1e-5 or AL[Y == 0].min() > 1 - 1e-5:
         return ("every car is given a probability below 1e-5, or every other picture one above 1 - 1e-5,\n"
                 "where the cost's gradient vanishes; train again with a smaller --learning-rate")
-    he = "" if init == "he" else ", or with --init he"
+    he = "" if init == "he" or start and not init else ", or with --init he"
     off = next((l for l, A in enumerate(hidden, start=1) if not A.any()), None)
     if not off:
         return ("the cost has not left its first plateau; train for more --iterations"
@@ -103,12 +104,15 @@ def why_nothing_learned(X, Y, parameters, start=None, init=None):
     elif nn.activations(X, start)[off - 1].any():
         what = "training switched them off; train again with a smaller --learning-rate"
     else:
-        what = f"they were at the start; train with another --seed{he}"
+        what = f"they were at the start; train {f'with another --seed{he}' if init else 'on from another network'}"
     return f"all units of layer {off} are off for every picture, so their gradient is 0 for ever;\n{what}"
 
 
 def print_if_nothing_learned(name, data, parameters, start=None, init=None):
-    """Print so, and why, if it is so, which is returned; name : of the network; others : see `why_nothing_learned`."""
+    """If nothing was learned, print that and the reason. Returns whether it is so.
+
+    name : of the network; others : see `why_nothing_learned`
+    """
     reason = why_nothing_learned(data.X_train, data.Y_train, parameters, start, init)
     if reason:
         print(f"{name}: nothing was learned, every training picture gets the same verdict:\n{reason}")

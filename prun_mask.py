@@ -44,8 +44,9 @@ def thresholds(parameters, amount, criterion="percentile", unpruned=None):
     """The threshold of each layer that is pruned, a dict {"W1": float, ...}.
 
     criterion : one of
-        "percentile", the original experiment's: each layer has its own threshold, which prunes `amount` percent of it;
-        "global": all layers together have one threshold, which prunes `amount` percent of them;
+        "percentile", the original experiment's: each layer has a threshold, which prunes `amount` percent of its
+        weights that are left;
+        "global": all layers have one threshold, which prunes `amount` percent of all weights that are left;
         "std", the paper's (section 4): each layer's threshold is `amount`, called quality parameter there, times the
         standard deviation of the layer's weights in `unpruned`, the parameters of the network before it was pruned
     """

@@ -149,6 +149,8 @@ def main(argv=()):
     files.check_folder(options.figures)
     if options.export and not options.export.lower().endswith(".npz"):  # no data set, photo or table is called so
         parser.error(f"--export {options.export}: name a file FILE.npz")
+    if options.export:
+        files.check_file(options.export)
     data = pictures.load_data(options.data, scale=False)
     for note in data.notes:
         print(note)

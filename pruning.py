@@ -302,6 +302,9 @@ def main(argv=()):
             return 130
 
     print_result(run, counted, before, options.tolerance, options.out, data)
+    later = record.network_file(options.out, len(run["degree"]) + 1)
+    if os.path.exists(later):
+        print(f"{later} and those after it are of an earlier run")
     if run["degree"]:
         draw_record(run, before, pictures.commoner_label(data), f"{options.figures}/degree_costs.png", options.show)
     return 0

@@ -19,20 +19,21 @@ def write_atomically(path, write):
     target = os.path.realpath(path)  # through a link, as by a plain write
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.tmp")
-    with _errors_that_name(path):
+    try:
         os.makedirs(folder, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            if os.path.exists(target):
-                shutil.copymode(target, temporary)
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
-            raise
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(target):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        if isinstance(error, OSError) and error.errno:  # which names the temporary file, or, on a full disk, none
+            error.filename = path
+        raise
 
 
 def check_file(path):
@@ -63,14 +64,3 @@ def sha256(path):
     """The SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _errors_that_name(path):
-    """Have an OSError name a path: none is named where the disk is full, and else the temporary file's."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno:
-            error.filename = path
-        raise

@@ -108,7 +108,8 @@ def label_text(label):
 
 def as_labels(name, y, m):
     """The labels of m pictures as texts, a list; one-hot rows are the number of their column. Raises InputError."""
-    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf" and (np.sort(y) == np.eye(y.shape[1])[-1]).all():
+    is_table = y.ndim == 2 and len(y) == m and y.shape[1] > 1 and y.dtype.kind in "biuf"
+    if is_table and (np.sort(y) == np.eye(y.shape[1])[-1]).all():
         y = y.argmax(axis=1)
     if y.shape not in ((m,), (m, 1), (1, m)):
         raise InputError(f"{name} has shape {y.shape} for {m} pictures")

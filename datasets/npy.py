@@ -71,7 +71,7 @@ def read_header(file):
 
 
 class _Note:
-    """What stands on the stack for a name, or for what would come of calling it."""
+    """Stands on the stack for an allowed name, or for what would come of calling it."""
 
     __slots__ = ("what", "value")
 
@@ -80,7 +80,7 @@ class _Note:
 
 
 class _Arguments(tuple):
-    """A tuple with a note in it. As little as a note, it is a value: only a call or a state may have it."""
+    """A tuple with a note in it. Like a note it is no value: only a call or a state may have it."""
 
 
 class _Machine:

@@ -12,9 +12,9 @@ CONVERTER = "python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 converts
 
 
 class Data(NamedTuple):
-    """A data set: X of shape (n_x, m), pixels from 0 to 1, and Y of shape (1, m), 1 = car, 0 = no car; all float64.
+    """A data set: X of shape (n_x, m), and Y of shape (1, m), 1 = car, 0 = no car, or one-hot of shape (K, m).
 
-    Or X of uint8, from 0 to 255, for `nn_functions.minibatch_descent`.
+    X is in floating point, pixels from 0 to 1; or uint8, from 0 to 255.
     """
 
     X_train: np.ndarray

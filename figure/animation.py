@@ -104,10 +104,8 @@ class Frame(NamedTuple):
 
 def make_frames(data, parameters, photos, labels, steps):
     """Prune and retrain. Returns a `Frame` of the unpruned network, and one of each step."""
-    def masks_of(step, parameters):
-        return prun_mask.make_masks(parameters, pruning.PERCENT)
-
-    after = itertools.islice(pruning.prune_iteratively(data, parameters, masks_of), steps)
+    after = itertools.islice(pruning.prune_iteratively(
+        data, parameters, lambda _, network: prun_mask.make_masks(network, pruning.PERCENT)), steps)
     stages = [parameters, *(step.parameters for step in studies.show_progress(after, steps, "steps"))]
     X = pictures.as_columns(photos)
     return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),

@@ -209,7 +209,7 @@ def _network(parameters, masks, dropout, random, **settings):
 @np.errstate(all="ignore")  # numbers that go bad are found
 def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l2=0,
                       dropout=(0, 0), seed=1, progress=None):
-    """`nn_functions.minibatch_descent` for LeNet-5, with the same arguments and results.
+    """`nn_functions.minibatch_descent` for LeNet-5, without `l1` and `adjust_dropout`.
 
     dropout : at the inputs of the two dense layers, before `masks` reduce it, see `nn_functions.dropout_rates`
     """

@@ -9,6 +9,7 @@ import numpy as np
 
 import nn_functions as nn
 import prun_mask
+import prun_parameters
 from datasets import files, mnist, networks, user_input
 from figure import drawing, studies
 
@@ -77,7 +78,7 @@ def ratio(point, weights=WEIGHTS):
 # --------------------------------------------------------------------------------------------- training and pruning
 
 def keep_share(parameters, share, factors):
-    """The masks that keep each layer's factor times a share of its connections, all at most, and no dead neurons.
+    """The masks that keep each layer's factor times a share of its connections (at most all), and no dead neurons.
 
     The strongest are kept.
     """
@@ -133,7 +134,7 @@ def at_control(results, line, share):
 
 
 def median_ratio(results, share):
-    """That of the iterative line at the size of a control."""
+    """The median ratio of the iterative line at the size of a control."""
     return np.median([ratio(point, results.weights) for point in at_control(results, "iterative", share).values()])
 
 
@@ -162,6 +163,22 @@ def print_results(results, paper, later):
     print("\n| reported by others | year | ratio | error |\n| --- | ---: | ---: | ---: |")
     for name, (year, times, error) in {**{name: (2015, *point) for name, point in paper.items()}, **later}.items():
         print(f"| {name} | {year} | {times} | " + (error if isinstance(error, str) else f"{error:.2f} %") + " |")
+
+
+def print_layers(seed, run, exported, weights, table_of, paper):
+    """Print the tables by layer of a seed's network nearest to 12 times, as the paper's, and of the exported one.
+
+    run : the `Run` of its iterative line; exported : the index of the step; weights : of the unpruned network
+    table_of : makes the table of a network, see `prun_parameters.layer_table`; paper : the paper's table, in words
+    Returns the index of the step nearest to 12 times.
+    """
+    ratios = [ratio(point, weights) for point in run.points]
+    near_12 = int(np.abs(np.array(ratios) - 12).argmin())
+    for at in sorted({near_12, exported}):
+        print(f"\nseed {seed}, {ratios[at]:.1f} times:")
+        prun_parameters.print_layer_table(table_of(run.parameters[at]))
+    print(f"\n{paper}")
+    return near_12
 
 
 def print_export(path, parameters, point):

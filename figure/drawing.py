@@ -32,9 +32,9 @@ FALLBACK_FONTS = (
 
 
 def pyplot(show):
-    """What makes figures, with `figure` and `subplots`: pyplot, but only if they are to be shown.
+    """Makes figures, by `figure` and `subplots`: pyplot if they are to be shown.
 
-    Otherwise figures of which pyplot does not know, for which Matplotlib needs no screen and no setting is changed.
+    Otherwise a stand-in: its figures need no screen, pyplot does not know of them, and no setting is changed.
     """
     backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     import matplotlib

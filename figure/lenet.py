@@ -27,7 +27,6 @@ import prun_parameters
 import pruning
 from datasets import mnist, networks, user_input
 from figure import digits, drawing, studies
-from figure.digits import epochs_until, step_of
 
 DROPOUT = (0.25, 0.1)  # in the two hidden layers of the unpruned network
 LAYER_FACTORS = (0.8, 2.4, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
@@ -58,19 +57,9 @@ LATER = {"soft weight-sharing": (2017, 23, 1.94), "dynamic network surgery": (20
          "sparse variational dropout": (2017, 68, 1.92)}
 
 
-def keep_share(parameters, share, factors=LAYER_FACTORS):
-    """The masks that keep a share of the connections, by the layers' factors, and no dead neurons; strongest first."""
-    return digits.keep_share(parameters, share, factors)
-
-
-def settings_of(stage, m, seed=1):
-    """The arguments of `nn_functions.minibatch_descent` in a stage, but for the data; m : the number of pictures."""
-    return digits.settings_of(stage, m, seed, DROPOUT)
-
-
 def train(data, stage, seed, sizes=digits.SIZES, **more):
     """A trained network; more : arguments of the descent other than those of the stage."""
-    settings = {**settings_of(stage, data.X_train.shape[1], seed), **more}
+    settings = {**digits.settings_of(stage, data.X_train.shape[1], seed, DROPOUT), **more}
     return nn.minibatch_descent(data.X_train, data.Y_train, digits.new_parameters(seed, sizes), **settings)[0]
 
 
@@ -80,10 +69,10 @@ def prune_in_steps(data, parameters, stages, seed, factors=LAYER_FACTORS):
     for stage in stages:
 
         def masks_of(step, before, shares=stage.shares):
-            return keep_share(before, shares[step - 1], factors)
+            return digits.keep_share(before, shares[step - 1], factors)
 
         steps = pruning.prune_iteratively(data, found[-1], masks_of, descent=nn.minibatch_descent,
-                                          **settings_of(stage, data.X_train.shape[1], seed))
+                                          **digits.settings_of(stage, data.X_train.shape[1], seed, DROPOUT))
         found += [step.parameters for step in itertools.islice(steps, len(stage.shares))]
     return found
 
@@ -99,7 +88,7 @@ def run(folder, held_out, training, retraining, controls, job):
         rate = {"learning_rate": LOW_RATE * training.learning_rate} if line == "low rate" else {}
         found = prune_in_steps(data, train(data, training, seed), [s._replace(**rate) for s in retraining], seed)
     else:
-        epochs = epochs_until(share, training, retraining)
+        epochs = digits.epochs_until(share, training, retraining)
         if line == "as long":
             found = [train(data, training._replace(epochs=epochs), seed)]
         elif line == "as small":  # without dropout, which costs such a network two points on held-out digits
@@ -114,18 +103,6 @@ def run(folder, held_out, training, retraining, controls, job):
 
 
 # --------------------------------------------------------------------------------------------------------- results
-
-def print_layers(seed, iterative, parameters, exported, X):
-    """Print the tables by layer of a seed's network: the one nearest to 12 times, and the one that is exported.
-
-    iterative, parameters : its points and networks; exported : the index; X : pictures on which activations are counted
-    """
-    near_12 = min(range(len(iterative)), key=lambda i: abs(digits.ratio(iterative[i]) - 12))
-    for at in sorted({near_12, exported}):
-        print(f"\nseed {seed}, {digits.ratio(iterative[at]):.1f} times:")
-        prun_parameters.print_layer_table(prun_parameters.layer_table(parameters[at], X))
-    print(f"\n{PAPER_LAYERS}")
-
 
 def draw_pattern(parameters, X, path, show=False):
     """Draw which connections of layer 1 are left, as the paper's Fig. 4, and how many each pixel has; X : pictures."""
@@ -171,8 +148,9 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
     results = digits.Results({job: result.points for job, result in found.items()}, LINES, tuple(controls), training,
                              retraining, digits.WEIGHTS, digits.describe_error(held_out))
     digits.print_results(results, PAPER, LATER)
-    first, at = found["iterative", seeds[0], None], step_of(exported_share, retraining)
-    print_layers(seeds[0], first.points, first.parameters, at, data.X_test)
+    first, at = found["iterative", seeds[0], None], digits.step_of(exported_share, retraining)
+    digits.print_layers(seeds[0], first, at, digits.WEIGHTS,
+                        lambda parameters: prun_parameters.layer_table(parameters, data.X_test), PAPER_LAYERS)
     if export:
         networks.export_parameters(export, first.parameters[at])
         exported = networks.load_parameters(export, digits.SIZES[0], digits.SIZES[-1])

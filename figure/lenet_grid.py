@@ -50,7 +50,7 @@ def study(folder, training=lenet.TRAINING, retraining=lenet.RETRAINING, shares=S
     mnist.load_mnist(folder, HELD_OUT)  # whether it is there, before the work
     do = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), training, retraining,
                            shares)
-    steps = [0, *(lenet.step_of(share, retraining) for share in shares)]
+    steps = [0, *(digits.step_of(share, retraining) for share in shares)]
     print(f"error in percent on {HELD_OUT} held-out digits; steps of the shares "
           f"{', '.join(map(str, shares))}\n\n| changed | unpruned |" + " ratio | error |" * len(shares))
     print("| --- |" + " ---: |" * (1 + 2 * len(shares)))

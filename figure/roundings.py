@@ -37,7 +37,6 @@ STEP_SIZES = {"the original's steps: 0.035 and 0.05": StepSizes(0.035, 4000, 0.0
               "steps here: 0.0035 and 0.005": StepSizes(nn_main.LEARNING_RATE, nn_main.ITERATIONS,
                                                         pruning.LEARNING_RATE, 10)}
 PERTURBATION = 1e-12  # the largest, added to the first bias of layer 1
-ORIGINAL = "../shared/original/parameters.npy"
 RISE = 0.02  # of the cost, from one iteration to the next, that counts as a jump
 
 
@@ -58,12 +57,10 @@ def run(data_file, steps, job):
     start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), nn_main.SEED)
     start["b1"][0] += perturbation
 
-    def masks_of(step, parameters):
-        return prun_mask.make_masks(parameters, pruning.PERCENT)
-
     unpruned, costs = nn.gradient_descent(data.X_train, data.Y_train, start, sizes.training_rate, sizes.iterations)
-    done = list(itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of,
-                                                           learning_rate=sizes.retraining_rate), steps))
+    done = list(itertools.islice(pruning.prune_iteratively(
+        data, unpruned, lambda _, network: prun_mask.make_masks(network, pruning.PERCENT),
+        learning_rate=sizes.retraining_rate), steps))
     parameters = [unpruned, *(step.parameters for step in done)]
     outputs = [nn.predict(data.X_train, network) for network in parameters]
     return Run(costs, np.concatenate([step.costs for step in done]),
@@ -165,8 +162,8 @@ def draw_runs(name, runs, panels, colours):
     accuracies = np.array([result.evaluations[-1, 1:] for result in runs]).T
     for label, values, color in (("training", accuracies[0], "C0"), ("test", accuracies[1], "C1")):
         histogram.bar(*np.unique(values, return_counts=True), width=1.2, label=label, color=color)  # at the value
-    histogram.set(title=f"after step {steps}", xlabel="accuracy (%)", ylabel="runs", xlim=(50, 103),
-                  ylim=(0, 1.25 * len(runs)))
+    histogram.set(title=f"after step {steps}", xlabel="accuracy (%)", ylabel="runs",
+                  xlim=(min(50, accuracies.min() - 3), 103), ylim=(0, 1.25 * len(runs)))
     histogram.legend(loc="upper center", ncols=2, frameon=False)
 
 
@@ -220,13 +217,13 @@ def study(data_file, figures, step_sizes=STEP_SIZES, steps=pruning.STEPS, origin
 def main(argv=()):
     first, *_ = STEP_SIZES
     parser = studies.make_parser(__doc__.splitlines()[0])
-    parser.add_path("--original", ORIGINAL, "FILE",
-                    "the original experiment's parameters.npy, of which the costs are drawn if it is there")
+    parser.add_argument("--original", type=user_input.path, metavar="FILE",
+                        help="the original experiment's parameters.npy, of which the costs are drawn")
     parser.add_argument("--runs", type=user_input.integer(1, 100_000), default=STEP_SIZES[first].runs, metavar="N",
                         help="with the original's step sizes")
     studies.add_run_options(parser)
     options = parser.parse_args(argv)
-    original = stored_costs(options.original) if os.path.exists(options.original) else None
+    original = stored_costs(options.original) if options.original else None
     files.check_folder(options.figures)
     step_sizes = {**STEP_SIZES, first: STEP_SIZES[first]._replace(runs=options.runs)}
     study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, step_sizes, original=original,

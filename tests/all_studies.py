@@ -14,6 +14,7 @@ from figure.__main__ import list_studies
 
 ROOT = pathlib.Path(__file__).parent.parent
 MNIST = (ROOT.parent / "shared" / "mnist", ROOT / "datasets" / "mnist")
+ORIGINAL = ROOT.parent / "shared" / "original" / "parameters.npy"  # of luserli's experiment
 ON_MNIST = ("claims", "lenet", "lenet5", "lenet_grid")
 LONG = ("lenet5",)
 
@@ -22,6 +23,7 @@ def run_study(name, folder, mnist):
     """Run a study; what it prints goes to a file of its name. Returns its exit status."""
     command = [sys.executable, "-m", f"figure.{name}", *(["--figures", folder] if name != "lenet_grid" else [])]
     command += ["--data", mnist] if name in ON_MNIST else []
+    command += ["--original", ORIGINAL] if name == "roundings" and ORIGINAL.exists() else []
     with open(folder / f"{name}.txt", "w", encoding="utf-8") as printed:
         return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "utf-8"}, stdout=printed,
                               check=False).returncode

@@ -14,7 +14,7 @@ from datasets.pictures import load_data
 from datasets.user_input import InputError
 from figure import controls, drawing, far, luck, roundings, sensitivity, studies
 
-from .conftest import ROOT, assert_figure, succeed, write_data
+from .conftest import ROOT, assert_figure, fail, succeed, write_data
 
 CASES = {name: case._replace(steps=4) for name, case in far.CASES.items()}
 STARTS = {name: start._replace(seeds=(1, 3)) for name, start in luck.STARTS.items()}
@@ -202,6 +202,7 @@ def test_a_trace_is_read_as_the_original_stored_it_and_nothing_else(tmp_path):
         save_dict(tmp_path / "a.npy", {"costs": costs})
         with pytest.raises(InputError, match="a.npy: holds no costs of training"):
             roundings.stored_costs(tmp_path / "a.npy")
+    assert f"{tmp_path / 'none.npy'}: " in fail("figure.roundings", "--original", tmp_path / "none.npy")
 
 
 # ------------------------------------------------------------------------------------------ sensitivity and weights

@@ -203,6 +203,14 @@ def test_labels_of_any_kind_are_read(kind, car, arrays, tmp_path):
         assert fail(*CONVERT, path, "--out", tmp_path / "b.h5") == line
 
 
+def test_a_row_of_labels_with_one_car_is_not_taken_for_one_hot(arrays, tmp_path):
+    arrays = {name: np.arange(len(values))[:, None] == 3 if name[0] == "y" else values
+              for name, values in arrays.items()}
+    path = write_arrays(tmp_path / "a.h5", **{name: values.T if name[0] == "y" else values
+                                              for name, values in arrays.items()})
+    assert_same(converted(tmp_path, path)[0], arrays)
+
+
 def test_labels_that_are_no_number_are_refused(arrays, tmp_path):
     path = write_arrays(tmp_path / "a.h5", **{**arrays, "y_test": np.where(arrays["y_test"], np.nan, 0)})
     assert "labels are NaN" in fail(*CONVERT, path, "--out", tmp_path / "b.h5", "--car", 1)

@@ -121,6 +121,7 @@ def test_a_network_that_learned_nothing_is_named_with_the_reason(network, reason
                            tmp_path / "p.npy", "--photos", photos)
     text = succeed("nn_main.py", *common, "--start", tmp_path / "p.npy", "--iterations", 1, "--out", tmp_path / "o")
     assert f"parameters.npy: nothing was learned, every training picture gets the same verdict:\n{reason}" in text
+    assert "--seed" not in text and "--init" not in text  # which do not go with --start
 
 
 @pytest.mark.parametrize("options, advice", [

@@ -132,6 +132,9 @@ def test_export_never_writes_over_what_the_command_reads(exported, trained, labe
     for path in (trained / "small.h5", trained / "out" / "parameters.npy", labelled / "labels.csv"):
         line = fail("prun_parameters.py", *options, "--pruned", small, "--export", path)
         assert line == f"prun_parameters.py: --export {path}: name a file FILE.npz"
+    (tmp_path / "folder.npz").mkdir()
+    line = fail("prun_parameters.py", *options, "--pruned", small, "--export", tmp_path / "folder.npz")
+    assert line.endswith(": is a folder, not a file")
 
 
 def test_the_last_network_of_a_run_is_taken_by_its_folder(exported, trained):

@@ -85,6 +85,14 @@ def test_every_network_is_saved(trained, small_run):
         assert all((saved[name][step.pruned[name] == 0] == 0).all() for name in ("W1", "W2", "W3", "W4"))
 
 
+def test_networks_that_an_earlier_run_left_are_named(pruning_command, tmp_path):
+    command = [*pruning_command, "--iterations", 2, "--out", tmp_path / "out"]
+    assert "earlier run" not in succeed(*command, "--steps", 3)
+    text = succeed(*command, "--percent", 10, "--steps", 1)
+    left = tmp_path / "out" / "prun_parameter" / "prun_parameters2.npy"
+    assert f"\n{left} and those after it are of an earlier run\n" in text and left.exists()
+
+
 def test_the_record_holds_degree_cost_and_accuracies(trained, small_run):
     data, _, steps = small_run
     saved = load_dict(trained / "out" / "degree_costs.npy")
@@ -224,7 +232,7 @@ def test_numbers_that_go_bad_stop_it_and_overwrite_nothing(pruning_command, tmp_
 def test_a_network_whose_cost_is_not_finite_is_not_saved(pruning_command, tmp_path):
     line = fail(*pruning_command, "--learning-rate", "1e300", "--iterations", 1, "--out", tmp_path / "out", "--figures",
                 tmp_path / "out")
-    assert line == "pruning.py: the cost of the network is nan: its weights are too large"
+    assert line == "pruning.py: the cost of the network is nan: its weights are too large; try a smaller learning rate"
     assert contents(tmp_path / "out") == {}
 
 

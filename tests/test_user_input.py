@@ -105,6 +105,7 @@ def test_a_process_says_the_same(script):
 def test_help_shows_each_default_once():
     text = succeed("pruning.py", "--help")
     assert text.count("(default: 5)") == text.count("(default: 39, or") == 1
+    assert text.count("(default: 0.0)") == 3  # of --l1, --l2 and --momentum
     assert "default: None" not in text and "default: False" not in text
 
 
