@@ -72,13 +72,13 @@ def test_controls_have_as_many_epochs(folder):
 
 
 def test_the_steps_are_at_about_the_ratios_of_others():
-    """12 and 113 times are the sizes with controls, before neurons without connections go."""
+    """12, 113 and 189 times are the sizes with controls, before neurons without connections go."""
     sizes = [size[0] * size[1] for size in convolution.SIZES.values()]
     steps = lenet5.steps_of("iterative", None, lenet5.TRAINING, lenet5.RETRAINING)[1:]
     at = {stage.shares[0]: sum(min(1, factor * stage.shares[0]) * size for factor, size in
                                zip(lenet5.LAYER_FACTORS, sizes)) for stage in steps}
     assert list(at.values()) == sorted(at.values(), reverse=True)
-    for share, ratio in zip(lenet5.CONTROLS, (12, 113), strict=True):
+    for share, ratio in zip(lenet5.CONTROLS, (12, 113, 189), strict=True):
         assert convolution.WEIGHTS / at[share] == pytest.approx(ratio, rel=0.01)
     assert lenet5.EXPORTED_SHARE in at
 
@@ -103,6 +103,14 @@ def test_each_layer_is_pruned_alone(folder):
     pruned = {**parameters, "W2": parameters["W2"].copy()}
     pruned["W2"].flat[weakest] = 0
     assert errors[1, 1] == lenet5.measure(data, pruned).error
+
+
+def test_the_first_layer_is_compared_with_the_worst_of_the_others(capsys):
+    errors = [[[9, 30], [2, 5], [3, 4]], [[4, 40], [5, 2], [1, 50]]]  # by seed, layer and share
+    lenet5.print_sensitivity(np.array(errors), (0.5, 0.1), "error")
+    lines = capsys.readouterr().out.splitlines()
+    assert "| 10% | 35.00 (30.00 to 40.00) | 3.50 (2.00 to 5.00) | 27.00 (4.00 to 50.00) |" in lines
+    assert lines[-2:] == ["| 50% | +6.00, -1.00 |", "| 10% | +25.00, -10.00 |"]
 
 
 def test_the_table_by_layer_counts_patches():
