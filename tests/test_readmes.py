@@ -169,7 +169,7 @@ def test_what_the_accuracy_is_worth(data, committed, capsys):
 
 @pytest.mark.parametrize("name, words", [
     ("`pruning.py`", "the last good step is {step}, with {degree} % pruned and nothing lost. With"),
-    ("`--l2 0.1`", "With `--l2 0.1` the last good step is {step}: **{degree} %** pruned, {left} connections of "
+    ("`--l2 0.1`", "With `--l2 0.1` the last good step is {step}: {degree} % pruned, {left} connections of "
                    "{all:,}, and {accuracy} % on the training pictures")], ids=["plain", "l2"])
 def test_how_far_a_tolerance_of_two_points_goes(name, words, tmp_path):
     options = ("--l2", 0.1) if "l2" in name else ()
