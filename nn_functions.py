@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 BLOCK = 100  # iterations from one report of progress to the next
+PART = 1000  # pictures that are predicted at a time: as floating-point numbers all take eight times the memory
 SMALLEST = {np.dtype(kind): np.nextafter(kind(0), kind(1)) for kind in (np.float32, np.float64)}  # above 0
 
 
@@ -57,8 +58,8 @@ def initialize_parameters(sizes, seed, init="original"):
 
 
 def relu(Z):
-    """max(0, Z), element by element, written to Z itself."""
-    return np.maximum(Z, 0, out=Z)
+    """max(0, Z), element by element."""
+    return np.maximum(Z, 0)
 
 
 def sigmoid(Z):
@@ -92,16 +93,17 @@ def compute_cost(AL, Y):
 
 
 def output_gradient(AL, Y):
-    """What descent takes for m times the gradient of the cost with respect to Z_L, an ndarray of shape (n_L, m).
+    """dZ_L, what descent takes for the gradient of the mean cost with respect to Z_L, an ndarray of shape (n_L, m).
 
-    With one output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)), the original experiment's formula, and
+    With one output dA_L = -(Y / (A_L + 1e-5) - (1 - Y) / (1 - A_L + 1e-5)) / m, the original experiment's formula, and
     dZ_L = dA_L A_L (1 - A_L). Its cost lacks the first 1e-5, so for Y = 1 this is A_L / (A_L + 1e-5) times the true
-    gradient. With K outputs dZ_L = A_L - Y.
+    gradient. With K outputs dZ_L = (A_L - Y) / m.
     """
+    m = Y.shape[1]
     if len(Y) > 1:
-        return AL - Y
+        return (AL - Y) / m
     not_AL = 1 - AL
-    return ((1 - Y) / (not_AL + 1e-5) - Y / (AL + 1e-5)) * AL * not_AL
+    return ((1 - Y) / (not_AL + 1e-5) - Y / (AL + 1e-5)) * AL * not_AL / m
 
 
 def as_floating(X, dtype=float):
@@ -113,16 +115,14 @@ def as_floating(X, dtype=float):
 def activations(X, parameters, layers_of=None):
     """What each layer computes: A_1, ..., A_L, a list of arrays of shape (n_l, m).
 
+    X : ndarray of shape (n_x, m), numbers or uint8 (see `as_floating`)
     layers_of : the function that makes layers of the parameters; None for `dense_layers`
     """
-    if X.dtype == np.uint8:  # a part at a time, for as floating-point numbers they take up to eight times the memory
-        parts = [activations(as_floating(X[:, i:i + 1000], parameters["W1"].dtype), parameters, layers_of)
-                 for i in range(0, X.shape[1], 1000)]
-        return [np.hstack(layer) for layer in zip(*parts)]
-    A = [X]
-    for layer in (layers_of or dense_layers)(parameters):
-        A.append(layer.forward(A[-1]))
-    return A[1:]
+    layers, parts = (layers_of or dense_layers)(parameters), []
+    for first in range(0, max(1, X.shape[1]), PART):
+        A = as_floating(X[:, first:first + PART], parameters["W1"].dtype)
+        parts.append([A := layer.forward(A) for layer in layers])
+    return [np.hstack(layer) for layer in zip(*parts)]
 
 
 def predict(X, parameters, layers_of=None):
@@ -131,7 +131,7 @@ def predict(X, parameters, layers_of=None):
 
 
 def accuracy(AL, Y):
-    """The share of pictures judged correctly, in percent: a probability above 0.5 says "car"; of K, the largest counts.
+    """The pictures classified rightly, in percent: a probability above 0.5 says "car"; of K classes the largest counts.
     """
     correct = (AL > 0.5) == Y if len(Y) == 1 else AL.argmax(axis=0) == Y.argmax(axis=0)
     return float(100 * np.mean(correct))
@@ -140,14 +140,75 @@ def accuracy(AL, Y):
 def evaluate(data, parameters):
     """The `Evaluation` of a network; data : has X_train, Y_train, X_test, Y_test.
 
-    Raises FloatingPointError where the cost is NaN or infinite.
+    Raises ValueError for pictures or labels that do not fit, and FloatingPointError where the cost is NaN or infinite.
     """
+    check_data(data.X_train, data.Y_train, parameters)
+    check_data(data.X_test, data.Y_test, parameters)
     AL = predict(data.X_train, parameters)
     cost = compute_cost(AL, data.Y_train).item()
     if not np.isfinite(cost):
         raise FloatingPointError(f"the cost of the network is {cost}: its weights are too large; "
                                  "try a smaller learning rate")
     return Evaluation(cost, accuracy(AL, data.Y_train), accuracy(predict(data.X_test, parameters), data.Y_test))
+
+
+# --------------------------------------------------------------------------------- what the functions check first
+
+def check_data(X, Y, parameters, n_x=None):
+    """Raise ValueError for pictures or labels that a network cannot be trained on.
+
+    n_x : the number of inputs, if it is not the number of columns of W1
+    """
+    *_, n_L = layer_sizes(parameters)
+    n_x = n_x or parameters["W1"].shape[1]
+    if X.ndim != 2 or len(X) != n_x:
+        raise ValueError(f"X has shape {X.shape}, not ({n_x}, m): a picture is a column")
+    if not np.isfinite(X.sum()):  # the sum, as it takes no memory
+        raise ValueError("X holds NaN or infinity")
+    if Y.shape != (n_L, X.shape[1]):
+        raise ValueError(f"Y has shape {Y.shape}, not {(n_L, X.shape[1])}: a picture's labels are a column")
+    if not np.isin(Y, (0, 1)).all():
+        others = ", ".join(map(str, np.setdiff1d(Y, (0, 1))[:5]))
+        raise ValueError(f"Y holds {others}; labels are 0 and 1, those of several classes one-hot columns")
+    if n_L > 1 and (np.sum(Y, axis=0) != 1).any():
+        raise ValueError("Y has a column without a 1, or with several; of several classes a picture has one")
+
+
+def checked_masks(parameters, masks, are_applied=False):
+    """A copy of the masks as bool arrays, a dict; masks : None, or a dict {"W1": an array of 0 and 1, ...}.
+
+    Raises ValueError for a name that is no layer's weights, another shape, or other values than 0 and 1; with
+    are_applied also for weights outside a mask that are not 0.
+    """
+    found = {}
+    for name, mask in (masks or {}).items():
+        if name not in parameters or name[0] != "W":
+            raise ValueError(f"there is a mask for {name!r}, but no such weights; masks are for W1, W2, ...")
+        values = np.asarray(mask)
+        if values.shape != parameters[name].shape:
+            raise ValueError(f"the mask of {name} has shape {values.shape}, not {parameters[name].shape}")
+        found[name] = values.astype(bool)
+        if (found[name] != values).any():
+            raise ValueError(f"the mask of {name} holds other values than 0 and 1")
+        if are_applied and parameters[name][~found[name]].any():
+            raise ValueError(f"{name} has weights outside its mask that are not 0: apply the masks first")
+    return found
+
+
+def checked_rates(learning_rate, iterations, l2):
+    """The learning rate of each iteration, a list; learning_rate : a number, or an array of shape (iterations,).
+
+    Raises ValueError.
+    """
+    rates = np.asarray(learning_rate, float)
+    if rates.shape not in ((), (iterations,)):
+        raise ValueError(f"learning_rate has shape {rates.shape} for {iterations} iterations")
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise ValueError("learning_rate holds NaN, infinity or a number below 0")
+    if not (rates * l2 < 1).all():
+        raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {rates.max():g}: "
+                         "an update would change the sign of the weights")
+    return np.broadcast_to(rates, iterations).tolist()
 
 
 # -------------------------------------------------------------------------------------------------- the layers
@@ -181,13 +242,11 @@ class Dense(Layer):
 
     def forward(self, A):
         """A_l, of shape (n_l, m); A : A_{l-1}, of shape (n_{l-1}, m)."""
-        Z = self.W @ A
-        Z += self.b
-        self.input, self.A = A, self.g(Z)
+        self.input, self.A = A, self.g(self.W @ A + self.b)
         return self.A
 
     def backward(self, dA):
-        """Finds dW_l = dZ_l A_{l-1}^T and db_l = sum(dZ_l). Returns dA_{l-1} = W_l^T dZ_l, of shape (n_{l-1}, m).
+        """Finds the gradients dW_l = dZ_l A_{l-1}^T and db_l = sum(dZ_l). Returns dA_{l-1} = W_l^T dZ_l, (n_{l-1}, m).
 
         dA : dA_l, of shape (n_l, m); in the last layer dZ_L, see `output_gradient`
         """
@@ -202,19 +261,20 @@ class Dense(Layer):
         return dA
 
     def update(self, rate):
-        """W <- W - dW, b <- b - db, with penalty, mask and momentum; dW and db have the rate in them, see `descend`."""
+        """V <- momentum V + rate (dW + the penalty's gradient), W <- W - V; b likewise, but for the penalty."""
+        step, step_b = rate * self.dW, rate * self.db
         if self.l1:
-            self.dW += rate * self.l1 * np.sign(self.W)
+            step += rate * self.l1 * np.sign(self.W)
         if self.l2:
-            self.dW += rate * self.l2 * self.W
+            step += rate * self.l2 * self.W
         if self.mask is not None:
-            self.dW *= self.mask
+            step *= self.mask
         if self.momentum:
-            self.dW += self.momentum * self.velocity[0]
-            self.db += self.momentum * self.velocity[1]
-            self.velocity = self.dW, self.db
-        self.W -= self.dW
-        self.b -= self.db
+            step += self.momentum * self.velocity[0]
+            step_b += self.momentum * self.velocity[1]
+            self.velocity = step, step_b
+        self.W -= step
+        self.b -= step_b
 
     def penalty(self):
         """l1 sum |w| + l2/2 sum w^2."""
@@ -276,29 +336,42 @@ def descend(layers, batches, rates, progress=None):
     rates : the learning rate of each iteration, a list
     progress : None, or a function that is called after every BLOCK of iterations, with their number and the last cost
     Returns the costs, an array: costs[i] is the cost before iteration i, the penalty included. Raises
-    FloatingPointError where a cost becomes NaN or infinite.
+    FloatingPointError where a cost becomes NaN or infinite, and ValueError where the batches end early.
     """
-    costs = np.zeros(len(rates))
+    costs, done = np.zeros(len(rates)), 0
     for i, (rate, (X, Y)) in enumerate(zip(rates, batches)):
         A = X
         for layer in layers:
             A = layer.forward(A)
         costs[i] = compute_cost(A, Y) + sum(layer.penalty() for layer in layers)
-        # Times the learning rate here, where there are few numbers: all gradients below are linear in it, so they are
-        # what an update subtracts.
-        dA = output_gradient(A, Y) * (rate / Y.shape[1])
+        dA = output_gradient(A, Y)
         for layer in reversed(layers):
             dA = layer.backward(dA)
         for layer in layers:
             layer.update(rate)
-        if (i + 1) % BLOCK == 0 or i + 1 == len(rates):
+        done = i + 1
+        if done % BLOCK == 0 or done == len(rates):
             if not np.isfinite(costs[i]):  # then it never becomes finite again
                 first = np.flatnonzero(~np.isfinite(costs))[0]
                 raise FloatingPointError(f"the cost is {costs[first]} at iteration {first}; "
                                          "try a smaller learning rate")
             if progress:
                 progress(i % BLOCK + 1, costs[i])
+    if done < len(rates):
+        raise ValueError(f"the batches end after {done} of {len(rates)} iterations")
     return costs
+
+
+def gradients(X, Y, parameters):
+    """The gradients of the cost, a dict {"W1": dW_1, "b1": db_1, ...} of the parameters' shapes; see `output_gradient`.
+
+    X, Y : as in `gradient_descent`. Raises ValueError and FloatingPointError.
+    """
+    check_data(X, Y, parameters)
+    layers = dense_layers(_copied(parameters))
+    descend(layers, [(as_floating(X, parameters["W1"].dtype), Y)], [0.0])  # at a rate of 0 nothing is changed
+    return {name: value for l, layer in enumerate(layers, start=1)
+            for name, value in ((f"W{l}", layer.dW), (f"b{l}", layer.db))}
 
 
 @np.errstate(all="ignore")  # see `sigmoid`; and numbers that go bad are found
@@ -310,8 +383,10 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     iteration, `GramLayer` never. Both give the same result, to rounding.
 
     X : ndarray of shape (n_x, m), numbers or uint8 (see `as_floating`); Y : ndarray of shape (n_L, m)
-    masks : None, or for example {"W1": bool array of W1's shape, ...}: where it is False, a pruned connection, the
-        weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in `parameters`
+    learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
+    masks : None, or for example {"W1": array of W1's shape, ...}, of bool or of 0 and 1: where it is False, a pruned
+        connection, the weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in
+        `parameters`
     l1, l2 : the factors of regularisation, see `Dense`
     method : "textbook" for `Dense`, "gram", or None to choose (`cheaper_method`)
     gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
@@ -320,49 +395,51 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     Raises FloatingPointError where a cost or a parameter becomes NaN or infinite; and ValueError for arguments that do
     not fit, for l1 with the method "gram", or an l2 too large for the learning rate.
     """
-    masks = _checked(X, Y, parameters, masks, learning_rate, l2)
+    check_data(X, Y, parameters)
+    masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
     gram = gram or GramMatrices(X)
-    method = method or cheaper_method(gram, len(parameters["W1"]), masks.get("W1"), iterations, l1)
+    if gram.total != X.sum():
+        raise ValueError("gram is of other pictures than X")
+    method = method or cheaper_method(gram.X.shape, parameters["W1"].shape[0], "W1" in masks, iterations, l1)
     if method == "gram" and l1:
         raise ValueError("with l1 there is only the method \"textbook\"")
-    layers = dense_layers({name: value.copy() for name, value in parameters.items()}, masks, l1=l1, l2=l2)
+    layers = dense_layers(_copied(parameters), masks, l1=l1, l2=l2)
     if method == "gram":
         layers[0] = GramLayer(gram, *layers[0].parameters(), masks.get("W1"), layers[0].g, l2)
-    costs = descend(layers, itertools.repeat((gram.X, Y)), [float(learning_rate)] * iterations, progress)
+    costs = descend(layers, itertools.repeat((gram.X, Y)), rates, progress)
     return _trained_parameters(layers), costs
 
 
 @np.errstate(all="ignore")  # numbers that go bad are found
 def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l1=0, l2=0,
-                      dropout=0, adjust_dropout=True, seed=1, progress=None):
+                      dropout=0, adjust_dropout=True, seed=None, step=0, progress=None):
     """Stochastic gradient descent, with a few pictures at a time.
 
     Every picture is used once in an epoch, ceil(m / batch) iterations; the order is drawn anew for every epoch.
 
     X : ndarray of shape (n_x, m), uint8 or of the parameters' type; Y : ndarray of shape (n_L, m)
-    learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
-    masks : as in `gradient_descent`
+    learning_rate, masks : as in `gradient_descent`
     batch : the number of pictures in an iteration
     momentum, l1, l2 : see `Dense`
-    dropout : the share of the hidden layers' units that is left out in an iteration, a number or one for each layer
+    dropout : the fraction of the hidden layers' units that is left out in an iteration, a number or one for each layer
     adjust_dropout : whether the masks reduce it, see `dropout_rates`
-    seed : of the order of the pictures, and of dropout
+    seed, step : of the order of the pictures and of dropout, see `random_generator`
     progress : see `descend`
     Returns the new parameters (the given ones are left as they were) and the costs, see `descend`: costs[i] is that of
     the pictures of iteration i. Raises FloatingPointError and ValueError as `gradient_descent` does.
     """
-    masks = _checked(X, Y, parameters, masks, np.max(learning_rate), l2)
-    random = np.random.default_rng(seed)
-    rates = dropout_rates(dropout, parameters, masks if adjust_dropout else {})
+    check_data(X, Y, parameters)
+    masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
+    random = random_generator(seed, step, parameters)
     blocks, part = _connected(parameters, masks)
     layers = dense_layers(part, {name: mask[blocks[name]] for name, mask in masks.items()},
                           momentum=momentum, l1=l1, l2=l2)
     with_dropout = [layers[0]]
-    for rate, layer in zip(rates, layers[1:]):
+    for rate, layer in zip(dropout_rates(dropout, parameters, masks if adjust_dropout else {}), layers[1:]):
         with_dropout += [Dropout(rate, random), layer] if rate else [layer]
     batches = draw_batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
-    costs = descend(with_dropout, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
-    trained = {name: value.copy() for name, value in parameters.items()}
+    costs = descend(with_dropout, batches, rates, progress)
+    trained = _copied(parameters)
     for name, value in _trained_parameters(layers).items():
         trained[name][blocks[name]] = value
     return trained, costs
@@ -373,8 +450,22 @@ def half_cosine(learning_rate, iterations):
     return learning_rate * (1 + np.cos(np.pi * np.arange(iterations) / iterations)) / 2
 
 
+def random_generator(seed, step, parameters):
+    """What a descent draws with.
+
+    seed : a number, or None: it then comes from the biases, so that who trains on call by call sees other pictures
+    step : the number of the descent in a run of several, each of which sees other pictures
+    """
+    if seed is None:
+        biases = [parameters[f"b{l}"].ravel() for l in range(1, number_of_layers(parameters) + 1)]
+        seed = np.concatenate(biases).view(np.uint32)
+    return np.random.default_rng([step, *np.atleast_1d(seed)])
+
+
 def draw_batches(X, Y, batch, dtype, random):
-    """The pictures and labels of each iteration, without end: every epoch in a new order."""
+    """The pictures and labels of each iteration, without end: every epoch in a new order. Raises ValueError."""
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; there must be a picture in an iteration")
     pictures, labels = np.ascontiguousarray(X.T), np.ascontiguousarray(Y.T, dtype)  # one a row, to draw them
     while True:
         order = random.permutation(len(pictures))
@@ -383,27 +474,8 @@ def draw_batches(X, Y, batch, dtype, random):
             yield as_floating(pictures[drawn], dtype).T, labels[drawn].T
 
 
-def _checked(X, Y, parameters, masks, learning_rate, l2):
-    """The masks, a dict, after a look at all that a descent is given. Raises ValueError."""
-    sizes = layer_sizes(parameters)
-    if X.ndim != 2 or len(X) != sizes[0]:
-        raise ValueError(f"X has shape {X.shape}, not ({sizes[0]}, m): a picture is a column")
-    if Y.shape != (sizes[-1], X.shape[1]):
-        raise ValueError(f"Y has shape {Y.shape}, not {(sizes[-1], X.shape[1])}: a picture's labels are a column")
-    return checked_masks(parameters, masks, learning_rate, l2)
-
-
-def checked_masks(parameters, masks, learning_rate, l2):
-    """The masks, a dict, after a look at them and at the penalty. Raises ValueError."""
-    if learning_rate * l2 >= 1:
-        raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {learning_rate:g}: "
-                         "an update would change the sign of the weights")
-    for name, mask in (masks or {}).items():
-        if mask.shape != parameters[name].shape:
-            raise ValueError(f"the mask of {name} has shape {mask.shape}, not {parameters[name].shape}")
-        if parameters[name][~mask].any():
-            raise ValueError(f"{name} has weights outside its mask that are not 0: apply the masks first")
-    return masks or {}
+def _copied(parameters):
+    return {name: value.copy() for name, value in parameters.items()}
 
 
 def _trained_parameters(layers):
@@ -441,13 +513,14 @@ def _connected(parameters, masks):
 class GramLayer(Dense):
     """Layer 1 without the pictures, in the Gram (dual) form.
 
-    An update changes row r of W by -dZ[r] X^T where its mask M_r lets it, and so row r of W X by -dZ[r] G_r, with the
-    Gram matrix G_r = X^T diag(M_r) X, which has the shape (m, m) however many pixels there are. (dZ is the learning
-    rate times the gradient, see `descend`.) W itself is needed only at the end, when the sum S of all dZ gives it at
-    once: W = W_0 - S X^T. It is the same descent, not an approximation: only the rounding differs.
+    An update changes row r of W by -rate dZ[r] X^T where its mask M_r lets it, and so row r of W X by -rate dZ[r] G_r,
+    with the Gram matrix G_r = X^T diag(M_r) X, which has the shape (m, m) however many pixels there are. W itself is
+    needed only at the end, when the sum S of all rate dZ gives it at once: W = W_0 - S X^T. It is the same descent, not
+    an approximation: only the rounding differs. (dW, which would need the pictures, is not computed.)
 
-    With L2, as weight decay, W <- c W - dZ X^T, where c = 1 - rate l2. So W X and S are multiplied by c as well, and W
-    = C W_0 - S X^T, where C is the product of all c. Of that follows |W|^2 = C^2 |W_0|^2 - sum(S (C W_0 X + W X)).
+    With L2, as weight decay, W <- c W - rate dZ X^T, where c = 1 - rate l2. So W X and S are multiplied by c as well,
+    and W = C W_0 - S X^T, where C is the product of all c. Of that follows
+    |W|^2 = C^2 |W_0|^2 - sum(S (C W_0 X + W X)).
 
     gram : the `GramMatrices` of the pictures
     """
@@ -475,9 +548,10 @@ class GramLayer(Dense):
             self.C *= c
             self.WX *= c
             self.S *= c
-        self.WX -= self.dZ @ self.G if self.G.ndim == 2 else (self.dZ[:, None] @ self.G)[:, 0]
-        self.b -= self.dZ.sum(axis=1, keepdims=True)
-        self.S += self.dZ
+        step = rate * self.dZ
+        self.WX -= step @ self.G if self.G.ndim == 2 else (step[:, None] @ self.G)[:, 0]
+        self.b -= step.sum(axis=1, keepdims=True)
+        self.S += step
 
     def penalty(self):
         """l2/2 sum w^2."""
@@ -496,46 +570,31 @@ class GramMatrices:
 
     Pruning only takes inputs away, so from one step to the next the products of what was removed are subtracted: about
     5 % of the work of computing the matrices anew.
+
+    X : ndarray of shape (n_x, m), numbers or uint8; it must not be changed for as long as the matrices are used
     """
 
     def __init__(self, X):
-        self.X = as_floating(X)  # (n_x, m)
+        self.X, self.total = as_floating(X), X.sum()  # the sum tells other pictures
         self.mask = None  # the mask that G belongs to; None: all pixels
         self.G = None  # (m, m) without a mask, (n_1, m, m) with one
 
     def update_mask(self, mask):
         """Compute G for a mask, bool of shape (n_1, n_x), or for None, all pixels. Returns G."""
-        if self.G is None or (mask is None and self.mask is not None):
+        if self.G is None or mask is None and self.mask is not None:
             self.mask, self.G = None, self._products(slice(None))
-        if mask is not None:
-            changes = self._changes(mask)
-            if self.mask is None:
-                self.G = np.repeat(self.G[None], len(mask), axis=0)
-            self.mask = mask
-            for G_r, (pixels, subtract) in zip(self.G, changes):
-                if subtract:
-                    G_r -= self._products(pixels)
-                else:
-                    G_r[:] = self._products(pixels)
+        if mask is None:
+            return self.G
+        if self.mask is None:
+            self.mask, self.G = np.ones_like(mask), np.repeat(self.G[None], len(mask), axis=0)
+        for G_r, old, new in zip(self.G, self.mask, mask):
+            removed = old & ~new
+            if (new & ~old).any() or removed.sum() > new.sum():
+                G_r[:] = self._products(new)
+            elif removed.any():
+                G_r -= self._products(removed)
+        self.mask = mask.copy()  # the caller may fill the array anew
         return self.G
-
-    def multiply_adds(self, mask):
-        """How many `update_mask` would take."""
-        n_x, m = self.X.shape
-        pixels = n_x if self.G is None or (mask is None and self.mask is not None) else 0
-        if mask is not None:
-            pixels += sum(len(changed) for changed, _ in self._changes(mask))
-        return pixels * m * m
-
-    def _changes(self, mask):
-        """For each unit, the pixels whose products lead to its new matrix, and whether they are to be subtracted."""
-        changes = []
-        for r, new in enumerate(mask):
-            old = np.ones_like(new) if self.mask is None else self.mask[r]
-            removed, kept = np.flatnonzero(old & ~new), np.flatnonzero(new)
-            subtract = len(removed) <= len(kept) and not (new & ~old).any()
-            changes.append((removed if subtract else kept, subtract))
-        return changes
 
     def _products(self, pixels):
         """X^T X over some of the pixels, (m, m)."""
@@ -545,16 +604,16 @@ class GramMatrices:
         return np.concatenate([chosen[i:i + rows] @ chosen.T for i in range(0, len(chosen), rows)])
 
 
-def cheaper_method(gram, n_1, mask, iterations, l1=0):
+def cheaper_method(shape, n_1, is_masked, iterations, l1=0):
     """The method of `gradient_descent` that takes fewer multiply-adds in layer 1, which has nearly all of them.
 
     The Gram form is ruled out where its matrices would take more memory than the pictures, and with L1, whose step
     has the sign of every weight and so does not follow from the inner products.
+
+    shape : of the pictures, (n_x, m); is_masked : whether each of the n_1 units has a matrix of its own
     """
-    n_x, m = gram.X.shape
-    matrices = 1 if mask is None else n_1
-    if matrices * m > n_x or l1:
+    n_x, m = shape
+    if (n_1 if is_masked else 1) * m > n_x or l1:
         return "textbook"
     textbook = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
-    gram_form = gram.multiply_adds(mask) + textbook + iterations * n_1 * m * m
-    return "gram" if gram_form < iterations * textbook else "textbook"
+    return "gram" if n_x * m * m + textbook + iterations * n_1 * m * m < iterations * textbook else "textbook"

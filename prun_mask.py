@@ -8,6 +8,7 @@ Run as a script it prints a worked example of the rule.
 """
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -49,7 +50,10 @@ def thresholds(parameters, amount, criterion="percentile", unpruned=None):
         "global": all layers have one threshold, which prunes `amount` percent of all weights that are left;
         "std", the paper's (section 4): each layer's threshold is `amount`, called quality parameter there, times the
         standard deviation of the layer's weights in `unpruned`, the parameters of the network before it was pruned
+    Raises ValueError for another criterion.
     """
+    if criterion not in CRITERIA:
+        raise ValueError(f"{criterion!r} is none of the criteria {', '.join(CRITERIA)}")
     names = pruned_layers(parameters)
     if criterion == "percentile":
         return {name: threshold(parameters[name], amount) for name in names}
@@ -60,35 +64,56 @@ def thresholds(parameters, amount, criterion="percentile", unpruned=None):
         return {name: amount * unpruned[name].std() for name in names}
 
 
-def make_masks(parameters, amount, criterion="percentile", unpruned=None, report_emptied=None):
+def make_masks(parameters, amount, criterion="percentile", unpruned=None, report=warnings.warn):
     """The masks of one pruning, a dict {"W1": mask, ...}: True where |W| is above the layer's threshold.
 
     What is 0 already, pruned earlier, stays pruned. A layer that would be emptied keeps its strongest connection;
     otherwise no picture could reach the output.
 
     amount, criterion, unpruned : see `thresholds`
-    report_emptied : None, or a function that is called with the name of each layer that would be emptied
+    report : is called with a line where a layer would be emptied; and where equal weights at the threshold, as in
+        a network that was quantised, make more than twice the amount be pruned
     """
-    masks = {}
-    for name, value in thresholds(parameters, amount, criterion, unpruned).items():
+    limits, masks = thresholds(parameters, amount, criterion, unpruned), {}
+    for name, limit in limits.items():
         magnitudes = np.abs(parameters[name])
-        masks[name] = magnitudes > value
+        masks[name] = magnitudes > limit
         if magnitudes.any() and not masks[name].any():
             masks[name].flat[magnitudes.argmax()] = True
-            if report_emptied and np.count_nonzero(magnitudes) > 1:
-                report_emptied(name)
+            if np.count_nonzero(magnitudes) > 1:
+                report(f"{name} would be emptied: its last connection is kept")
+    if criterion != "std":
+        for names in [limits] if criterion == "global" else [[name] for name in limits]:
+            left = sum(np.count_nonzero(parameters[name]) for name in names)
+            pruned = left - sum(np.count_nonzero(masks[name]) for name in names)
+            ties = sum(np.count_nonzero(np.abs(parameters[name]) == limits[name]) for name in names if limits[name])
+            if ties > 1 and pruned > 2 * amount / 100 * left:
+                report(f"{', '.join(names)}: {pruned} of {left} weights are pruned, not {amount:g} %, because {ties} "
+                       "are equal to the threshold")
     return masks
 
 
-def keep_largest(W, number):
-    """The mask of so many weights of largest magnitude; what is 0 already, pruned earlier, stays pruned.
+def keep_largest(scores, number, among=None):
+    """The mask of so many connections of largest score, a bool array; of equal scores the first ones are kept.
 
-    W : the weights, or scores of them. Raises ValueError for a number that W does not have
+    scores : ndarray of a layer's shape, for example np.abs(W); larger is more important, whatever the sign
+    among : None, or a mask: only these connections are kept. W != 0 keeps pruned what was pruned earlier
+    Raises ValueError for scores that are NaN, and for a number that is not there.
     """
-    if not 0 < number <= W.size:
-        raise ValueError(f"there are {W.size} weights, of which {number} cannot be kept")
-    magnitudes = np.abs(W)
-    return (magnitudes >= np.partition(magnitudes, -number, axis=None)[-number]) & (magnitudes > 0)
+    scores = np.asarray(scores)
+    among = np.ones(scores.shape, bool) if among is None else nn.checked_masks({"W": scores}, {"W": among})["W"]
+    if np.isnan(scores[among]).any():
+        raise ValueError(f"{np.isnan(scores[among]).sum()} of the scores are NaN")
+    places = np.flatnonzero(among)
+    if number != int(number) or not 0 < number <= len(places):
+        raise ValueError(f"there are {len(places)} connections, of which {number} cannot be kept")
+    values = scores.flat[places]
+    limit = np.partition(values, -int(number))[-int(number)]
+    kept = values > limit
+    kept[np.flatnonzero(values == limit)[:int(number) - np.count_nonzero(kept)]] = True
+    mask = np.zeros(scores.shape, bool)
+    mask.flat[places[kept]] = True
+    return mask
 
 
 def without_dead_neurons(masks):
@@ -112,7 +137,9 @@ def without_dead_neurons(masks):
 
 
 def apply_masks(parameters, masks):
-    """A copy of the parameters in which the weights outside the masks are 0."""
+    """A copy of the parameters in which the weights outside the masks are 0; masks : see `nn_functions.checked_masks`.
+    """
+    masks = nn.checked_masks(parameters, masks)
     return {name: np.where(masks[name], value, 0) if name in masks else value.copy()
             for name, value in parameters.items()}
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 import nn_functions as nn
 import nn_main
 import prun_mask
-from datasets import files, networks, pictures, record, user_input
+from datasets import networks, pictures, record, user_input
 from figure import drawing
 
 DATA = "datasets/carvnocar.h5"
@@ -45,63 +45,66 @@ class Step(NamedTuple):
 
 
 def prune_iteratively(data, parameters, masks_of, first_step=1, learning_rate=LEARNING_RATE, iterations=ITERATIONS,
-                      descent=None, **settings):
+                      descent=nn.gradient_descent, **settings):
     """Prune, retrain, again (sections 3 and 3.4). Yields a `Step` at a time, for as long as the caller asks for more.
 
     data : has X_train of shape (n_x, m) and Y_train of shape (n_L, m)
     masks_of : a function of the step's number and the parameters before it. Returns the step's masks, for example
-        {"W1": bool array of W1's shape, ...}, or None to stop
-    descent : None for `nn_functions.gradient_descent`, or `nn_functions.minibatch_descent`
+        {"W1": array of W1's shape, of bool or of 0 and 1, ...}, or None to stop
+    first_step : the number of the first step; who goes on with a run of several calls counts on
+    descent : `nn_functions.gradient_descent`, or one that draws pictures, `nn_functions.minibatch_descent` or its like:
+        it is given step=number, so that each step sees other pictures
     settings : its further arguments
+    Raises ValueError, see `nn_functions.check_data` and `nn_functions.checked_masks`, and FloatingPointError.
     """
-    if descent is None:
-        descent = nn.gradient_descent
+    if descent is nn.gradient_descent:
         settings.setdefault("gram", nn.GramMatrices(data.X_train))  # carried from step to step
     for number in itertools.count(first_step):
         masks = masks_of(number, parameters)
         if masks is None:
             return
         pruned = prun_mask.apply_masks(parameters, masks)
-        parameters, costs = descent(data.X_train, data.Y_train, pruned, learning_rate, iterations, masks, **settings)
+        if descent is not nn.gradient_descent:
+            settings["step"] = number
+        with nn_main.limit_blas(settings.get("batch", data.Y_train.shape[1])):
+            parameters, costs = descent(data.X_train, data.Y_train, pruned, learning_rate, iterations, masks,
+                                        **settings)
         yield Step(number, pruned, parameters, costs)
 
 
 # ------------------------------------------------------------------------------------- which masks, and how many steps
 
-def choose_masks(options, unpruned):
-    """The `masks_of` of a run, for `prune_iteratively`, as the command line has it.
+def good_steps(run, unpruned_accuracy, tolerance):
+    """How many steps there are before the first that loses more than `tolerance` points, or predicts one class.
 
-    Where nothing but --tolerance ends the run, it ends where a step would prune nothing.
+    run : a record; unpruned_accuracy, tolerance : of the training accuracy, in percent
+    """
+    lowest = unpruned_accuracy - tolerance - 1e-9  # so that rounding does not decide where they are equal
+    is_good = [accuracy >= lowest and not one_class
+               for accuracy, one_class in zip(run["train_accuracy"], run["predicts_one_class"])]
+    return [*is_good, False].index(False)
+
+
+def choose_masks(options, unpruned, unpruned_accuracy, run):
+    """The `masks_of` of a run, for `prune_iteratively`, as the command line has it. Here a run ends.
+
+    After its steps; with --tolerance after the first step that exceeds it, or where a step would prune nothing.
+    run : its record, which grows with each step
     """
     def masks_of(step, parameters):
-        masks = prun_mask.make_masks(
-            parameters, options.quality if options.criterion == "std" else options.percent, options.criterion, unpruned,
-            lambda name: tqdm.write(f"step {step} would empty {name}: its last connection is kept"))
+        if options.steps is not None and step > options.steps:
+            return None
+        if options.tolerance is not None and good_steps(run, unpruned_accuracy, options.tolerance) < step - 1:
+            return None
+        amount = options.quality if options.criterion == "std" else options.percent
+        masks = prun_mask.make_masks(parameters, amount, options.criterion, unpruned,
+                                     lambda line: tqdm.write(f"step {step}: {line}"))
         if options.steps is None and all(np.array_equal(mask, parameters[name] != 0) for name, mask in masks.items()):
             tqdm.write(f"step {step} would prune nothing")
             return None
         return masks
 
     return masks_of
-
-
-def accuracy_that_counts(data, parameters, train_accuracy):
-    """What --tolerance compares: a network's training accuracy (%), or -inf where it judges all pictures alike."""
-    return -np.inf if nn_main.judges_all_alike(data.X_train, data.Y_train, parameters) else train_accuracy
-
-
-def steps_within_tolerance(train_accuracies, unpruned_accuracy, tolerance):
-    """How many steps there are before the first that loses more than `tolerance` points of training accuracy."""
-    lowest = unpruned_accuracy - tolerance - 1e-9  # so that rounding does not decide where they are equal
-    too_low = [accuracy < lowest for accuracy in train_accuracies]
-    return too_low.index(True) if True in too_low else len(too_low)
-
-
-def is_over(train_accuracies, unpruned_accuracy, steps, tolerance):
-    """Whether a run has done its steps, or has exceeded its tolerance; either may be None: no limit."""
-    done = len(train_accuracies)
-    return (steps is not None and done >= steps
-            or tolerance is not None and steps_within_tolerance(train_accuracies, unpruned_accuracy, tolerance) < done)
 
 
 # ------------------------------------------------------------------------------------------------------- the script
@@ -116,7 +119,7 @@ def parse_options(argv):
                              "--quality standard deviations of the layer's weights; global: --percent of all layers' "
                              "weights together")
     parser.add_argument("--percent", type=user_input.real(above=0, below=100),
-                        help=f"share of the remaining weights that a step prunes (default: {PERCENT:g})")
+                        help=f"of the remaining weights, which a step prunes (default: {PERCENT:g})")
     parser.add_argument("--quality", type=user_input.real(above=0),
                         help="threshold of --criterion std, in standard deviations of the unpruned layer's weights "
                              f"(default: {QUALITY:g})")
@@ -125,13 +128,10 @@ def parse_options(argv):
     parser.add_argument("--tolerance", type=user_input.real(at_least=0), metavar="POINTS",
                         help="go on until the retrained network's training accuracy is more than this many percentage "
                              "points below the unpruned network's")
-    user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
+    user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining", fewest=0)
     parser.add_folders(OUT, FIGURES)
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
-
-    user_input.check_descent_options(parser, options)
     by_percent = options.criterion != "std"
     if not by_percent and options.percent is not None:
         parser.error("--percent does not go with --criterion std, which has --quality")
@@ -145,15 +145,6 @@ def parse_options(argv):
 
 
 ROW = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}"
-
-
-def print_unpruned(degree, evaluation, steps_done):
-    """Print the head of the table of steps, and its first row."""
-    print("        degree    accuracy (%), pruned   and retrained         cost")
-    print("step       (%)       train      test     train      test")
-    print(ROW.format("unpruned", degree, "", "", evaluation.train_accuracy, evaluation.test_accuracy, evaluation.cost))
-    if steps_done:
-        print(f"steps 1 to {steps_done} were done before")
 
 
 def print_network(title, out, run, step, data):
@@ -170,118 +161,122 @@ def print_network(title, out, run, step, data):
     nn_main.print_accuracies(data, parameters)
 
 
-def print_result(run, counted, unpruned, tolerance, out, data):
+def print_result(run, unpruned, tolerance, out, data):
     """Print what the run has come to. Raises InputError.
 
-    run : its record; counted : `accuracy_that_counts` of each step; unpruned : the evaluation of the unpruned network
+    run : its record; unpruned : the evaluation of the unpruned network
     """
     print()
+    steps = len(run["degree"])
     if tolerance is not None:
-        steps = steps_within_tolerance(counted, unpruned.train_accuracy, tolerance)
-        if steps:
-            print_network("last good step", out, run, steps, data)
+        good = good_steps(run, unpruned.train_accuracy, tolerance)
+        if good:
+            print_network("last good step", out, run, good, data)
         else:
             print("last good step: none")
-    if run["degree"]:
-        print_network("last step", out, run, len(run["degree"]), data)
+    if steps:
+        print_network("last step", out, run, steps, data)
         print(f"(unpruned: train {unpruned.train_accuracy:.2f} %, test {unpruned.test_accuracy:.2f} %)")
-    if -np.inf in counted:
-        print(f"collapsed: after {counted.count(-np.inf)} of {len(counted)} steps, the first of them step "
-              f"{counted.index(-np.inf) + 1}, every training picture gets the same verdict")
+    one_class = run["predicts_one_class"]
+    if True in one_class:
+        print(f"collapsed: after {one_class.count(True)} of {steps} steps, the first of them step "
+              f"{one_class.index(True) + 1}, one class is predicted for every training picture")
+    later = record.network_file(out, steps + 1)
+    if os.path.exists(later):
+        print(f"{later} and those after it are of an earlier run")
 
 
-def draw_record(run, unpruned, commoner, path, show=False):
-    """Draw cost and accuracies against the degree.
+def draw_record(run, unpruned, majority, path, show=False):
+    """Draw cost and accuracies against the degree: after retraining, and dotted before it, as in the paper's Fig. 5.
 
-    run : the record; unpruned : the evaluation before it; commoner : see `pictures.commoner_label`
+    run : the record; unpruned : the evaluation before it; majority : see `pictures.majority_class`
     """
-    plt = drawing.pyplot(show)
-    figure, (above, below) = plt.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
-    for axes, values, marker, color, label, before in (
-            (above, run["costs"], "o", "C3", "pruned and retrained", unpruned.cost),
-            (below, run["train_accuracy"], "o", "C0", "training", unpruned.train_accuracy),
-            (below, run["test_accuracy"], "s", "C1", "test", unpruned.test_accuracy)):
-        axes.plot(run["degree"], values, f"{marker}-", color=color, markersize=3, label=label)
+    figure, (above, below) = drawing.subplots(2, figsize=(7, 7), sharex=True, layout="constrained")
+    for axes, name, marker, color, label, before in (
+            (above, "costs", "o", "C3", "pruned and retrained", unpruned.cost),
+            (below, "train_accuracy", "o", "C0", "training", unpruned.train_accuracy),
+            (below, "test_accuracy", "s", "C1", "test", unpruned.test_accuracy)):
+        axes.plot(run["degree"], run[name], f"{marker}-", color=color, markersize=3, label=label)
         axes.axhline(before, color=color, linestyle="--", linewidth=1)
         axes.plot(0, before, "D--", color=color, markersize=5, linewidth=1, clip_on=False,
                   label="unpruned" if axes is above else f"{label}, unpruned")
-    always, *shares = commoner
-    kinds = [("", "0.4")] if shares[0] == shares[1] else [(", training", "C0"), (", test", "C1")]
-    for (part, color), share in zip(kinds, shares):
-        below.axhline(share, color=color, linestyle=":", linewidth=1.5, label=always + part)
+        if axes is below:
+            axes.plot(run["degree"], run[f"pruned_{name}"], ":", color=color, label=f"{label}, not yet retrained")
+    always, *accuracies = majority
+    kinds = [("", "0.4")] if accuracies[0] == accuracies[1] else [(", training", "C0"), (", test", "C1")]
+    for (part, color), accuracy in zip(kinds, accuracies):
+        below.axhline(accuracy, color=color, linestyle="-.", linewidth=1, alpha=0.6, label=always + part)
     above.set(ylabel="cost on the training pictures", ylim=(0, None))
     below.set(xlabel="pruning degree (%)", ylabel="accuracy (%)")
     for axes in (above, below):
         axes.grid(alpha=0.3)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)  # never over the curves
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)  # never over the curves
     figure.suptitle(f"Prune and retrain, {len(run['degree'])} steps")
     drawing.save_figure(figure, path, show)
 
 
-def load_steps(options, run, data, settings):
-    """The network after the last step of a run that is resumed, and each step's `accuracy_that_counts`.
+def load_step(options, run, step, data, gram):
+    """The network after a step of a run that is resumed. Raises InputError.
 
-    Raises InputError.
     An uninterrupted run updates its Gram matrices from step to step, which rounds differently from computing them anew.
-    So those in `settings` are updated once more for the masks of all steps, and the rest of the run gives the same
-    bits.
+    So they are updated once more for the masks of all steps, and the rest of the run gives the same bits.
     """
-    counted = []
-    for step, accuracy in enumerate(run["train_accuracy"], start=1):
-        parameters = networks.load_parameters(record.find_network(options.out, run, step), len(data.X_train))
-        counted.append(accuracy_that_counts(data, parameters, accuracy))
-        mask, gram = parameters["W1"] != 0, settings.get("gram")
-        if gram and nn.cheaper_method(gram, len(mask), mask, options.iterations, options.l1) == "gram":
-            gram.update_mask(mask)
-    return parameters, counted
+    parameters = networks.load_parameters(record.find_network(options.out, run, step), len(data.X_train))
+    W = parameters["W1"]
+    if gram and nn.cheaper_method(gram.X.shape, len(W), True, options.iterations, options.l1) == "gram":
+        gram.update_mask(W != 0)
+    return parameters
+
+
+ROW = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}"
 
 
 def run_steps(options, data, unpruned, before, run):
     """Do the steps of a run that are not recorded yet, and print and save each.
 
     options : the command line; unpruned, before : the network and its evaluation; run : the record, which grows
-    Returns the `accuracy_that_counts` of each step.
     """
-    descent, settings = nn_main.choose_descent(options)
-    if not options.batch:
-        settings["gram"] = nn.GramMatrices(data.X_train)
-    parameters, counted, steps_done = unpruned, [], len(run["degree"])
+    descent, settings = nn_main.choose_descent(options, nn_main.SEED)
+    gram = None if options.batch else nn.GramMatrices(data.X_train)
+    settings |= {} if options.batch else {"gram": gram}
+    print("        degree    accuracy (%), pruned   and retrained         cost")
+    print("step       (%)       train      test     train      test")
+    print(ROW.format("unpruned", prun_mask.degree(unpruned), "", "", before.train_accuracy, before.test_accuracy,
+                     before.cost))
+    parameters, steps_done = unpruned, len(run["degree"])
+    for step in range(1, steps_done + 1):
+        parameters = load_step(options, run, step, data, gram)
     if steps_done:
-        parameters, counted = load_steps(options, run, data, settings)
-
-    print_unpruned(prun_mask.degree(unpruned), before, steps_done)
+        print(f"steps 1 to {steps_done} were done before")
     with tqdm(total=options.steps and options.steps * options.iterations, initial=steps_done * options.iterations,
               unit=" iterations", disable=None) as bar:
-        steps = prune_iteratively(data, parameters, choose_masks(options, unpruned), steps_done + 1,
-                                  options.learning_rate, options.iterations, descent,
-                                  progress=lambda iterations, cost: bar.update(iterations), **settings)
-        while not is_over(counted, before.train_accuracy, options.steps, options.tolerance):
-            step = next(steps, None)
-            if step is None:
-                break
+        masks_of = choose_masks(options, unpruned, before.train_accuracy, run)
+        for step in prune_iteratively(data, parameters, masks_of, steps_done + 1, options.learning_rate,
+                                      options.iterations, descent,
+                                      progress=lambda iterations, cost: bar.update(iterations), **settings):
             pruned, after = nn.evaluate(data, step.pruned), nn.evaluate(data, step.parameters)
             degree = prun_mask.degree(step.parameters)
-            record.save_step(options.out, run, step.parameters, step.costs, (degree, *after))
-            counted.append(accuracy_that_counts(data, step.parameters, after.train_accuracy))
+            one_class = nn_main.predicts_one_class(data.X_train, data.Y_train, step.parameters)
+            record.save_step(options.out, run, step.parameters, step.costs,
+                             (degree, *after, pruned.train_accuracy, pruned.test_accuracy, one_class))
             tqdm.write(ROW.format(step.number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
                                   after.train_accuracy, after.test_accuracy, after.cost)
-                       + ("  all judged alike" if counted[-1] == -np.inf else ""))
-    return counted
+                       + ("  predicts one class" if one_class else ""))
 
 
 @user_input.exit_status
 def main(argv=()):
     options = parse_options(argv)
+    print(f"network: {options.parameters}")
     data = pictures.load_data(options.data, scale=not options.batch)
-    for note in data.notes:
-        print(note)
-    unpruned = networks.load_trained(options.parameters, options.data)
-    files.check_folder(options.figures)
+    unpruned = networks.load_parameters(options.parameters, len(data.X_train))
+    other_data = networks.other_data(options.parameters, options.data)
+    if other_data:
+        raise user_input.InputError(f"{other_data}; name that one with --data, or train a network on this one")
     if os.path.dirname(os.path.realpath(options.parameters)) == os.path.realpath(f"{options.out}/prun_parameter"):
         raise user_input.InputError(f"{options.parameters}: stands where this run writes its networks; name another "
                                     "folder with --out")
-    nothing_learned = nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                                       *networks.load_start(options.parameters, unpruned))
+    nothing_learned = nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
     if nothing_learned and options.tolerance is not None:
         raise user_input.InputError(f"{options.parameters}: --tolerance needs a network that has learned something")
     names = SETTINGS + (BATCH_SETTINGS if options.batch else ())
@@ -289,24 +284,22 @@ def main(argv=()):
 
     with nn_main.limit_blas(options.batch or data.Y_train.size), record.exclusive(options.out):
         before = nn.evaluate(data, unpruned)
-        print(f"network: {options.parameters}")
         if options.resume and os.path.exists(record.record_file(options.out)):
             run = record.resume(options.out, run)
         elif options.resume:
             print(f"{options.out}: holds no run to go on with; this one starts with step 1")
+        elif moved := record.set_aside(options.out, run):
+            print(moved)
         try:
-            counted = run_steps(options, data, unpruned, before, run)
+            run_steps(options, data, unpruned, before, run)
         except KeyboardInterrupt:
             print(f"{user_input.program()}: interrupted; the same command with --resume goes on after the "
                   f"steps that are saved in {options.out}", file=sys.stderr)
             return 130
 
-    print_result(run, counted, before, options.tolerance, options.out, data)
-    later = record.network_file(options.out, len(run["degree"]) + 1)
-    if os.path.exists(later):
-        print(f"{later} and those after it are of an earlier run")
+    print_result(run, before, options.tolerance, options.out, data)
     if run["degree"]:
-        draw_record(run, before, pictures.commoner_label(data), f"{options.figures}/degree_costs.png", options.show)
+        draw_record(run, before, pictures.majority_class(data), f"{options.figures}/degree_costs.png", options.show)
     return 0
 
 

@@ -1,6 +1,6 @@
 """The record of a pruning run, and the networks of its steps: what `pruning.py` writes, and needs to resume.
 
-The record is the dict in degree_costs.npy: the lists of VALUES with a number for each step; `networks`, the SHA-256 of
+The record is the dict in degree_costs.npy: the lists of VALUES with a value for each step; `networks`, the SHA-256 of
 each step's file, so that no network of another run is taken for one of this; and `run`, what the run was made from.
 
 Each step writes its network whole, and then the record whole. A process that is killed in between leaves a record that
@@ -8,18 +8,22 @@ does not know the step, which is then done again.
 """
 
 import contextlib
+import itertools
 import os
 
 import filelock
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import check_folder, sha256
-from datasets.networks import load_parameters, load_trained, save_parameters
+from datasets.files import remove_temporaries, sha256
+from datasets.networks import load_parameters, save_parameters
 from datasets.npy import load_dict, save_dict
+from datasets.pictures import picture_shape
 from datasets.user_input import InputError
 
-VALUES = ("degree", "costs", "train_accuracy", "test_accuracy")
+# After retraining, the accuracies after pruning as well, and whether one class is predicted for every training picture.
+VALUES = ("degree", "costs", "train_accuracy", "test_accuracy", "pruned_train_accuracy", "pruned_test_accuracy",
+          "predicts_one_class")
 
 
 def record_file(out):
@@ -45,19 +49,42 @@ def load_record(out):
     lists = [record.get(name) for name in (*VALUES, "networks")]
     if (not isinstance(record.get("run"), dict)
             or not all(isinstance(values, list) and 0 < len(values) == len(lists[0]) for values in lists)
-            or not all(isinstance(value, float) and np.isfinite(value) for values in lists[:-1] for value in values)):
+            or not all(isinstance(value, float | bool) for values in lists[:-1] for value in values)):
         raise InputError(f"{path}: is not a record that pruning.py wrote: no run to resume; as --pruned name a network")
     return record
 
 
+def differences(out, new):
+    """What a run in a folder was made with that a new one is not; new : see `new_record`. Raises InputError."""
+    old, run = load_record(out)["run"], new["run"]
+    return [name.replace("_", " ") for name in {**run, **old} if not np.array_equal(old.get(name), run.get(name))]
+
+
 def resume(out, new):
     """The record of a run, to go on with; new : what `new_record` returns, to compare. Raises InputError."""
-    record, run = load_record(out), new["run"]
-    differing = [name.replace("_", " ") for name in {**run, **record["run"]}
-                 if not np.array_equal(record["run"].get(name), run.get(name))]
+    differing = differences(out, new)
     if differing:
-        raise InputError(f"{record_file(out)}: cannot resume, it was made with other {', '.join(differing)}")
-    return record
+        raise InputError(f"{record_file(out)}: cannot resume, it was made with other {', '.join(differing)}; "
+                         "name another folder with --out")
+    return load_record(out)
+
+
+def set_aside(out, new):
+    """Move an earlier run with other settings to a folder of its own, RUN_1 or so. Returns a line on it, or None."""
+    if not os.path.exists(record_file(out)):
+        return None
+    try:
+        differing = differences(out, new)
+    except InputError:
+        differing = ["settings"]  # a record of another version, or of luserli's experiment
+    if not differing:
+        return None
+    folder = next(path for path in (f"{out}/run_{n}" for n in itertools.count(1)) if not os.path.exists(path))
+    os.makedirs(folder)
+    for name in ("prun_parameter", "degree_costs.npy", "degree_costs.png"):
+        if os.path.exists(f"{out}/{name}"):
+            os.replace(f"{out}/{name}", f"{folder}/{name}")
+    return f"{out}: held a run with other {', '.join(differing)}, which is now in {folder}"
 
 
 def save_step(out, record, parameters, costs, values):
@@ -82,17 +109,17 @@ def find_network(out, record, step):
 def load_pair(parameters_file, pruned, data_file):
     """The network before and after pruning, and the file of the latter. Raises InputError.
 
-    pruned : this file; or the folder of a run that started from the other two files: its last network is taken
+    pruned : this file; or the folder of a run that started from parameters_file: its last network is taken
     """
-    before, file = load_trained(parameters_file, data_file), pruned
+    n_x, file = int(np.prod(picture_shape(data_file))), pruned
+    before = load_parameters(parameters_file, n_x)
     if os.path.isdir(pruned):
         record = load_record(pruned)
-        for name, started_from in (("data", data_file), ("parameters", parameters_file)):
-            if record["run"].get(name) != sha256(started_from):
-                raise InputError(f"{record_file(pruned)}: is of a run that was not made from {started_from}; name the "
-                                 f"right {name} with --{name}, or another run with --pruned")
+        if record["run"].get("parameters") != sha256(parameters_file):
+            raise InputError(f"{record_file(pruned)}: is of a run that was not made from {parameters_file}; name the "
+                             "right one with --parameters, or another run with --pruned")
         file = find_network(pruned, record, len(record["networks"]))
-    after = load_parameters(file, nn.layer_sizes(before)[0])
+    after = load_parameters(file, n_x)
     if nn.layer_sizes(before) != nn.layer_sizes(after):
         raise InputError(f"{file}: is not {parameters_file} pruned, its layers are of other sizes")
     return before, after, file
@@ -104,7 +131,6 @@ def exclusive(out):
 
     The lock is the operating system's, which ends it with the process, however that ends.
     """
-    check_folder(out)
     os.makedirs(out, exist_ok=True)
     lock = filelock.FileLock(f"{out}/.pruning.lock")
     try:
@@ -114,6 +140,7 @@ def exclusive(out):
     except (NotImplementedError, OSError) as error:
         raise InputError(f"{out}: this file system has no locks; name a folder on another one with --out") from error
     try:
+        remove_temporaries(record_file(out), network_file(out, "*"))
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows does not remove what is open

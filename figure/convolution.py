@@ -208,18 +208,19 @@ def _network(parameters, masks, dropout, random, **settings):
 
 @np.errstate(all="ignore")  # numbers that go bad are found
 def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *, batch, momentum=0, l2=0,
-                      dropout=(0, 0), seed=1, progress=None):
+                      dropout=(0, 0), seed=None, step=0, progress=None):
     """`nn_functions.minibatch_descent` for LeNet-5, without `l1` and `adjust_dropout`.
 
     dropout : at the inputs of the two dense layers, before `masks` reduce it, see `nn_functions.dropout_rates`
     """
-    masks = nn.checked_masks(parameters, masks, np.max(learning_rate), l2)
-    random = np.random.default_rng(seed)
-    rates = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
+    nn.check_data(X, Y, parameters, n_x=np.prod(PICTURE))
+    masks, rates = nn.checked_masks(parameters, masks, True), nn.checked_rates(learning_rate, iterations, l2)
+    random = nn.random_generator(seed, step, parameters)
     every = {name: masks.get(name, np.ones(shape, bool)) for name, shape in SIZES.items()}
-    layers, part, blocks = _network(parameters, every, rates, random, momentum=momentum, l2=l2)
+    reduced = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
+    layers, part, blocks = _network(parameters, every, reduced, random, momentum=momentum, l2=l2)
     batches = nn.draw_batches(X, Y, batch, parameters["W1"].dtype, random)
-    costs = nn.descend(layers, batches, np.broadcast_to(learning_rate, iterations).tolist(), progress)
+    costs = nn.descend(layers, batches, rates, progress)
     trained = {name: value.copy() for name, value in parameters.items()}
     for name, value in part.items():
         trained[name][blocks[name]] = value
