@@ -12,7 +12,8 @@ LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them,
 OWN = "out"  # folder in the working directory, for what is not the recorded experiment
 # The networks that are read from there: the option, the file that must be there, and the script that writes it.
 OWN_NETWORKS = (("parameters", "parameters.npy", "nn_main.py"), ("pruned", "degree_costs.npy", "pruning.py"))
-NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster"}  # options that do not change what comes out
+# Options that do not change what comes out.
+NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster", "draw", "fresh", "networks"}
 
 
 class InputError(Exception):

@@ -434,7 +434,7 @@ def study(folder, figures, seeds=digits.SEEDS, epochs=EPOCHS, retraining_epochs=
     mnist.load_mnist(folder, held_out)  # whether it is there, before the work
     run_of_seed = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), held_out,
                                     epochs, retraining_epochs)
-    results = studies.in_parallel(run_of_seed, seeds, "seeds", cluster)
+    results = list(studies.in_parallel(run_of_seed, seeds, "seeds", cluster))
 
     print_errors(results)
     print_claims(results)

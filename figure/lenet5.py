@@ -203,7 +203,7 @@ def study(folder, figures, export, seeds=digits.SEEDS, training=TRAINING, retrai
     found = dict(zip(jobs, studies.in_parallel(do, jobs, "networks", cluster)))
     unpruned = [found["iterative", seed, None].parameters[0] for seed in seeds]
     alone = functools.partial(prune_alone, folder, held_out, SENSITIVITY_SHARES)
-    errors = np.array(studies.in_parallel(alone, unpruned, "seeds", cluster))
+    errors = np.array(list(studies.in_parallel(alone, unpruned, "seeds", cluster)))
 
     results = digits.Results({job: result.points for job, result in found.items()}, LINES, controls, training,
                              retraining, convolution.WEIGHTS, digits.describe_error(held_out))

@@ -149,16 +149,18 @@ def prune(data_file, job):
 
 # ------------------------------------------------------------------------------------------------- runs side by side
 
-def in_parallel(run, jobs, unit="runs", cluster=None):
-    """[run(job) for job in jobs], side by side, with a progress bar that counts in `unit`.
+def in_parallel(run, jobs, unit="runs", cluster=None, ordered=True):
+    """Yield run(job) for each job, side by side, with a progress bar that counts in `unit`.
 
     cluster : None, for as many processes as there are cores; or the address of a Dask scheduler
+    ordered : whether the results come in the order of the jobs, or each as soon as it is there
     Each run has one BLAS thread, because the number of threads changes the rounding: so the results do not depend on
     how many cores there are. Raises InputError.
     """
-    run = functools.partial(_run_on_one_thread, run)
-    results = _on_cluster(run, jobs, cluster) if cluster else _on_this_machine(run, jobs)
-    return list(show_progress(results, len(jobs), unit))
+    jobs, run = list(jobs), functools.partial(_run_on_one_thread, run)
+    if jobs:
+        results = _on_cluster(run, jobs, cluster, ordered) if cluster else _on_this_machine(run, jobs, ordered)
+        yield from show_progress(results, len(jobs), unit)
 
 
 def show_progress(results, total, unit):
@@ -182,18 +184,19 @@ def _run_on_one_thread(run, job):
         return run(job)
 
 
-def _on_this_machine(run, jobs):
+def _on_this_machine(run, jobs, ordered):
     """Yield the results of as many processes as there are cores. Raises InputError."""
-    parallel = joblib.Parallel(min(len(jobs), joblib.cpu_count()), return_as="generator", max_nbytes=None)
+    parallel = joblib.Parallel(min(len(jobs), joblib.cpu_count()), max_nbytes=None,
+                               return_as="generator" if ordered else "generator_unordered")
     try:
         yield from parallel(joblib.delayed(run)(job) for job in jobs)
     except concurrent.futures.BrokenExecutor as error:
         raise user_input.InputError("a process was killed, perhaps because the memory is full") from error
 
 
-def _on_cluster(run, jobs, address):
+def _on_cluster(run, jobs, address, ordered):
     try:
         from figure import cluster  # only here: nothing else needs the package distributed
     except ImportError:
         raise user_input.InputError("--cluster needs the package distributed: pip install distributed") from None
-    return cluster.run_all(run, jobs, address)
+    return cluster.run_all(run, jobs, address, ordered)
