@@ -59,12 +59,12 @@ def draw_photos(paths, photos, judged, title, path, show=False):
     A name that several photos have is drawn with the folder.
     judged : for each network a list of `Verdict`, one a photo
     """
-    plt = drawing.pyplot(show)
     drawn = min(len(paths), MOST_DRAWN)
     names = collections.Counter(map(os.path.basename, paths))
     rows = -(-drawn // COLUMNS)
     height = 0.85 + 0.16 * (1 + len(judged))  # inches a row: the photo and the text above it
-    figure, grid = plt.subplots(rows, COLUMNS, figsize=(10.5, rows * height + 0.4), squeeze=False, layout="constrained")
+    figure, grid = drawing.subplots(rows, COLUMNS, figsize=(10.5, rows * height + 0.4), squeeze=False,
+                                    layout="constrained")
     more = f" (the first {drawn} of {len(paths)})" if drawn < len(paths) else ""
     figure.suptitle(f"{title}{more}", fontsize=11)
     for axes in grid.flat:

@@ -115,12 +115,12 @@ def make_frames(data, parameters, photos, labels, steps):
 class Film:
     """The figure of which each frame is a state."""
 
-    def __init__(self, plt, learned, shape, frames, photos, what="Weights"):
+    def __init__(self, learned, shape, frames, photos, what="Weights"):
         """learned : what is drawn of W1, of its shape; what : its name."""
         self.frames = frames
         self.learned, scales = zip(*(drawing.weights_as_picture(row, shape) for row in learned[:drawing.MOST_UNITS]))
         self.learned = [DARKEST + (1 - DARKEST) * picture for picture in self.learned]
-        self.figure = plt.figure(figsize=INCHES, dpi=DPI, layout="constrained")
+        self.figure = drawing.figure(figsize=INCHES, dpi=DPI, layout="constrained")
         above, below = self.figure.subfigures(2, height_ratios=(1.1, 2.3))
         left, right = below.subfigures(1, 2, width_ratios=(1.25, 1))
         self.title = above.suptitle(" ", fontsize=12)
@@ -248,12 +248,13 @@ def study(data_file, parameters_file, figures, steps=pruning.STEPS, photo=None, 
     start = studies.find_start(parameters_file, parameters)
     learned, what = ((parameters["W1"], "Weights") if start is None else
                      (parameters["W1"] - start, "Weights minus their initial values"))
-    rendered = render(Film(drawing.pyplot(show), learned, shape, frames, photos, what))
+    film = Film(learned, shape, frames, photos, what)
+    rendered = render(film)
     save_gif(rendered, f"{figures}/pruning.gif")
     if html:
         save_page(rendered, html)
     if show:
-        drawing.pyplot(True).show()
+        drawing.show_figure(film.figure)
 
 
 @user_input.exit_status

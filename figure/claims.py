@@ -30,6 +30,7 @@ import prun_mask
 import pruning
 from datasets import files, mnist, user_input
 from figure import digits, drawing, studies
+from figure.results import median_and_range
 
 SHARES = (0.5, 0.33, 0.2, 0.12, 0.08, 0.05, 0.03)  # of the connections that are kept
 LAST_LAYER = 3  # times as much is kept of it, as in the paper
@@ -350,7 +351,7 @@ def print_errors(results):
     print("\n| network | kept | error (%), median (range) |\n| --- | ---: | ---: |")
     for line, share in results[0][0]:
         if line not in (*WITHOUT, *WITH, *LAYERS):
-            print(f"| {line} | {share:.0%} | {studies.median_and_range(errors(results, line, share), unit='')} |")
+            print(f"| {line} | {share:.0%} | {median_and_range(errors(results, line, share), unit='')} |")
 
 
 def print_claims(results):
@@ -364,7 +365,7 @@ def print_claims(results):
     for name, claim in CLAIMS.items():
         for share, (numbers, interval, words) in zip(claim.shares, judged[name]):
             between = "" if interval is None else "{:.3f} to {:.3f}".format(*interval)
-            print(f"| `{name}` | {share:.0%} | {studies.median_and_range(numbers, form(name), '')} | {between} | "
+            print(f"| `{name}` | {share:.0%} | {median_and_range(numbers, form(name), '')} | {between} | "
                   f"{words} |")
     without, with_it = (np.median([numbers[f"fall {which}"] for _, numbers, _ in results])
                         for which in ("without", "with"))
@@ -383,8 +384,7 @@ def form(name):
 
 def draw(results, path, show=False):
     """Draw the paper's Fig. 5: how much the accuracy changes, against the share that is pruned."""
-    plt = drawing.pyplot(show)
-    figure, panels = plt.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
+    figure, panels = drawing.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
     for axes, lines, title, limits in ((panels[0], WITHOUT, "without retraining", (-5, 0.6)),
                                        (panels[1], WITH, "with retraining: ten times enlarged", (-0.6, 0.3))):
         for line, style in lines.items():
@@ -408,8 +408,7 @@ def draw_line(axes, values, style, label):
 
 def draw_layers(results, path, show=False):
     """Draw the paper's Fig. 6, each layer pruned alone, and its Fig. 7, the weights of layer 1 of the first seed."""
-    plt = drawing.pyplot(show)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    figure, (left, right) = drawing.subplots(1, 2, figsize=(11, 5), layout="constrained")
     for (name, style), label in zip(LAYERS.items(), ("layer 1", "layer 2", "layer 3 (the last)")):
         draw_line(left, [errors(results, name, share) for share in SHARES], style, f"{label} alone")
     left.set(xlabel="connections of the layer pruned away (%)", ylabel="error on the test digits (%)", yscale="log",

@@ -11,7 +11,8 @@ import nn_functions as nn
 import prun_mask
 import prun_parameters
 from datasets import files, mnist, networks, user_input
-from figure import drawing, studies
+from figure import drawing
+from figure.results import median_and_range
 
 SIZES = (784, 300, 100, 10)
 WEIGHTS = sum(rows * columns for rows, columns in zip(SIZES, SIZES[1:]))
@@ -110,7 +111,7 @@ def epochs_until(share, training, retraining):
 # --------------------------------------------------------------------------------------------------- tables, figure
 
 def heading(what, number):
-    """The head of a column of `studies.median_and_range` of so many values."""
+    """The head of a column of `median_and_range` of so many values."""
     return f"{what}, median (range)" if number > 1 else what
 
 
@@ -123,7 +124,7 @@ def print_points(results, line):
         times = np.median([ratio(point, results.weights) for point in points])
         by_layer = ", ".join(f"{left:.0f}" for left in np.median([point.left for point in points], axis=0))
         print(f"| {times:.1f} | {np.median([sum(point.left) for point in points]):.0f} | {by_layer} | "
-              f"{studies.median_and_range([point.error for point in points])} |")
+              f"{median_and_range([point.error for point in points])} |")
 
 
 def at_control(results, line, share):
@@ -147,7 +148,7 @@ def print_controls(results):
           f"| epochs | | {' | '.join(epochs)} |")
     found = {line: [at_control(results, line, share) for share in results.shares] for line in results.lines}
     for line, at in found.items():
-        cells = [studies.median_and_range([point.error for point in points.values()]) for points in at]
+        cells = [median_and_range([point.error for point in points.values()]) for points in at]
         print(f"| {line} | {len(at[0])} | {' | '.join(cells)} |")
     print("\nerror of the pruned network less that of the unpruned one trained as long, seed by seed, in points:")
     for times, pruned, as_long in zip(ratios, found["iterative"], found["as long"]):
@@ -193,8 +194,7 @@ def draw(results, paper, later, name, ylim, ticks, path, show=False):
 
     paper, later : see `print_results`; name : of the network; ylim : of the errors; ticks : of the ratios
     """
-    plt = drawing.pyplot(show)
-    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
+    figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
     for line, (style, label) in results.lines.items():
         if line in STEP_BY_STEP:
             runs = [[(ratio(point, results.weights), point.error) for point in found]
@@ -225,6 +225,18 @@ def draw(results, paper, later, name, ylim, ticks, path, show=False):
 
 # ------------------------------------------------------------------------------------------------- the command line
 
+def add_run_options(parser, seeds=None):
+    """The options of a study of many runs, side by side; seeds : what --seeds counts, if the study has seeds."""
+    if seeds:
+        parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=len(SEEDS), metavar="N",
+                            help=f"how many seeds: {seeds}")
+    parser.add_argument("--cache", type=user_input.path, metavar="DIR",
+                        help="keep the result of each seed in this folder as soon as it is there, and take from it what "
+                             "an interrupted study left; delete the folder after a change of the code or data")
+    parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
+                        help="run on the Dask cluster of this scheduler")
+
+
 def make_parser(description, export=None):
     """The command line of a study on MNIST; export : None, or the file that it writes a network to."""
     parser = user_input.ArgumentParser(description)
@@ -233,7 +245,7 @@ def make_parser(description, export=None):
                         help="judge by the last N training digits, which are held out, and not by the test digits")
     parser.add_path("--figures", "figure", "DIR", "folder for the figures")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    studies.add_run_options(parser, "1 to N", default=len(SEEDS), cache=True)
+    add_run_options(parser, "1 to N")
     if export:
         parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
                             help="the first seed's network at the size chosen on held-out digits "

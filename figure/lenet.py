@@ -106,11 +106,10 @@ def run(folder, held_out, training, retraining, controls, job):
 
 def draw_pattern(parameters, X, path, show=False):
     """Draw which connections of layer 1 are left, as the paper's Fig. 4, and how many each pixel has; X : pictures."""
-    plt = drawing.pyplot(show)
     connections = parameters["W1"] != 0
     connections = connections[connections.any(axis=1)]
     title = f"the {np.count_nonzero(connections)} connections of layer 1 that are left, at {len(connections)} units"
-    figure = plt.figure(figsize=(10, 6.6), layout="constrained")
+    figure = drawing.figure(figsize=(10, 6.6), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(1, 1.1))
     axes = above.subplots()
     axes.imshow(connections, cmap="Blues", aspect="auto", interpolation="nearest", vmax=1.3)

@@ -27,6 +27,7 @@ import prun_parameters
 import pruning
 from datasets import mnist, networks, user_input
 from figure import convolution, digits, drawing, studies
+from figure.results import median_and_range
 
 DROPOUT = (0.4, 0.5)  # at the inputs of the two dense layers of the unpruned network
 LAYER_FACTORS = (150, 14, 1, 25)  # a layer keeps this factor times a step's share of its connections; all, at most
@@ -158,7 +159,7 @@ def print_sensitivity(errors, shares, what):
           + " | ".join(f"layer {l}" for l in range(1, 1 + errors.shape[1])) + " |")
     print("| ---: |" + " ---: |" * errors.shape[1])
     for share, found in zip(shares, np.moveaxis(errors, 2, 0)):
-        print(f"| {share:.0%} | " + " | ".join(studies.median_and_range(layer, unit="") for layer in found.T) + " |")
+        print(f"| {share:.0%} | " + " | ".join(median_and_range(layer, unit="") for layer in found.T) + " |")
     print("\n| kept | error with layer 1 alone pruned less the worst of the others, seed by seed, in points |")
     print("| ---: | ---: |")
     for share, found in zip(shares, np.moveaxis(errors, 2, 0)):
@@ -167,9 +168,8 @@ def print_sensitivity(errors, shares, what):
 
 def draw_filters(networks_by_title, path, show=False):
     """Draw the filters of layer 1, a row for each network; a pruned weight is white, a filter that is gone a cross."""
-    plt = drawing.pyplot(show)
     filters, _ = convolution.SIZES["W1"]
-    figure, rows = plt.subplots(len(networks_by_title), filters, figsize=(12, 2.4), layout="constrained")
+    figure, rows = drawing.subplots(len(networks_by_title), filters, figsize=(12, 2.4), layout="constrained")
     limit = max(np.abs(parameters["W1"]).max() for parameters in networks_by_title.values())
     for axes_of_row, (title, parameters) in zip(rows, networks_by_title.items()):
         axes_of_row[0].set_ylabel(title.replace(" times ", " times\n"), rotation=0, ha="right", va="center", fontsize=9)

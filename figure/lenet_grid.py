@@ -64,7 +64,7 @@ def study(folder, training=lenet.TRAINING, retraining=lenet.RETRAINING, shares=S
 def main(argv=()):
     parser = user_input.ArgumentParser(__doc__.splitlines()[0])
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
-    studies.add_run_options(parser, cache=True)
+    digits.add_run_options(parser)
     options = parser.parse_args(argv)
     study(options.data, cache=options.cache, cluster=options.cluster)
     return 0

@@ -1,12 +1,10 @@
-"""What the studies share: their command line, the networks that they start from, pruning by magnitude or at random, and
-runs side by side on all cores.
+"""What the studies share: their command line, trained networks, pruning by magnitude or at random, and jobs side by side.
 """
 
 import concurrent.futures
 import functools
 import itertools
 import threading
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -18,12 +16,11 @@ import nn_main
 import prun_mask
 import prun_parameters
 import pruning
-from datasets import networks, pictures, user_input
+from datasets import networks, user_input
 
 # The first five seeds at which training learns anything. At the seeds between them, and at 13 of the first 24, the
 # network still says "no car" to everything after 40,000 iterations.
 SEEDS = (1, 3, 5, 9, 12)
-MOST_TRIED = 30  # seeds at which nothing is learned, before more are searched in vain
 
 
 def make_parser(description, *saved_networks):
@@ -37,25 +34,7 @@ def make_parser(description, *saved_networks):
         parser.add_path("--pruned", prun_parameters.PRUNED, "FILE",
                         "the network after pruning, or the folder of a run: its last network")
     parser.add_folders(nn_main.FIGURES, nn_main.FIGURES)
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     return parser
-
-
-def add_run_options(parser, seeds=None, default=None, cache=False):
-    """The options of a study of many runs, side by side.
-
-    seeds : what --seeds counts, if the study has seeds; default : how many it has without the option
-    cache : whether the study is so long that it has --cache
-    """
-    if seeds:
-        parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=default, metavar="N",
-                            help=f"how many seeds: {seeds}")
-    if cache:
-        parser.add_argument("--cache", type=user_input.path, metavar="DIR",
-                            help="keep the result of each seed in this folder as soon as it is there, and take from it "
-                                 "what an interrupted study left; delete the folder after a change of the code or data")
-    parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
-                        help="run on the Dask cluster of this scheduler")
 
 
 def find_start(parameters_file, parameters):
@@ -66,50 +45,12 @@ def find_start(parameters_file, parameters):
     return start and start["W1"]
 
 
-def trained_networks(data_file, seeds, iterations, cluster=None, init=nn_main.INIT, layers=nn_main.LAYERS):
-    """Networks trained as `nn_main.py` trains them: a dict from seed to parameters.
+# --------------------------------------------------------------------------------------- the networks of the car study
 
-    seeds : the seeds; or how many, the first at which anything is learned
-    cluster : see `in_parallel`; init, layers : see `nn_main.py`
-    """
-    train = functools.partial(_train, data_file, iterations, init, layers)
-    if not isinstance(seeds, int):
-        return dict(zip(seeds, in_parallel(train, seeds, "networks trained", cluster)))
-    data, learned, last = pictures.load_data(data_file), {}, 0
-    while len(learned) < seeds:
-        if not learned and last >= MOST_TRIED:
-            raise user_input.InputError(f"{data_file}: nothing is learned at any of the seeds 1 to {last}")
-        candidates = range(last + 1, last + 1 + 2 * (seeds - len(learned)))  # about half of them learn
-        last = candidates[-1]
-        for seed, parameters in zip(candidates, in_parallel(train, candidates, "networks trained", cluster)):
-            if not nn_main.judges_all_alike(data.X_train, data.Y_train, parameters):
-                learned[seed] = parameters
-    return dict(itertools.islice(learned.items(), seeds))
-
-
-def _train(data_file, iterations, init, layers, seed):
-    data = pictures.load_data(data_file)
+def train(data, seed, iterations=nn_main.ITERATIONS, init=nn_main.INIT, layers=nn_main.LAYERS):
+    """A network before and after training, as `nn_main.py` trains it; init, layers : see there."""
     start = nn.initialize_parameters((len(data.X_train), *layers, 1), seed, init)
-    return nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
-
-
-def median_and_range(values, form="{:.2f}", unit=" %"):
-    """For a table: the median of some values, and the lowest and highest; of a single one, the value."""
-    if len(values) == 1:
-        return form.format(values[0]) + unit
-    median, low, high = (form.format(value) for value in (np.median(values), np.min(values), np.max(values)))
-    return f"{median}{unit} ({low} to {high})"
-
-
-# ------------------------------------------------------------------------------------ pruning by magnitude or at random
-
-class Pruning(NamedTuple):
-    """How a network is pruned, step by step."""
-
-    steps: int
-    percent: float = pruning.PERCENT  # of each layer, in a step
-    layers: tuple | None = None  # such as ("W1",); None: all but the last
-    draw: int | None = None  # None: by magnitude; or, the control, at random: the number of the draw
+    return start, nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
 
 
 def random_masks(parameters, masks, random):
@@ -124,30 +65,42 @@ def random_masks(parameters, masks, random):
     return drawn
 
 
-def prune(data_file, job):
-    """Prune a trained network and retrain it, step by step (sections 3 and 3.4).
+def masks_of(percent=pruning.PERCENT, layers=None, random=None):
+    """For `pruning.prune_iteratively`: each step prunes so many percent of each layer, down to a last connection.
 
-    job : the network's seed, its trained parameters, and the `Pruning`; a draw is that of the seed and its number
-    Returns for the unpruned network and after each step the degree (%), the cost, both accuracies (%), and the number
-    of connections left in each layer that can be pruned, an array of shape (steps + 1, 4 + L - 1).
+    layers : such as ("W1",); None: all but the last
+    random : None, to prune by magnitude; or, for the control, a `numpy.random.Generator`, to prune as many at random
     """
-    seed, unpruned, how = job
-    data, random = pictures.load_data(data_file), np.random.default_rng([seed, how.draw or 0])
+    def masks_of_step(_, parameters):
+        masks = prun_mask.make_masks(parameters, percent, report=lambda line: None)
+        masks = {name: masks[name] for name in layers or masks}
+        return masks if random is None else random_masks(parameters, masks, random)
 
-    def masks_of(step, parameters):
-        masks = prun_mask.make_masks(parameters, how.percent)
-        masks = {name: masks[name] for name in how.layers or masks}
-        return masks if how.draw is None else random_masks(parameters, masks, random)
-
-    def measure(parameters):
-        connections = [np.count_nonzero(parameters[name]) for name in prun_mask.pruned_layers(parameters)]
-        return prun_mask.degree(parameters), *nn.evaluate(data, parameters), *connections
-
-    steps = itertools.islice(pruning.prune_iteratively(data, unpruned, masks_of), how.steps)
-    return np.array([measure(unpruned), *(measure(step.parameters) for step in steps)])
+    return masks_of_step
 
 
-# ------------------------------------------------------------------------------------------------- runs side by side
+def prune(data, unpruned, masks_of, steps, learning_rate=pruning.LEARNING_RATE):
+    """Prune a network and retrain it, again and again (sections 3 and 3.4), until the last of some steps.
+
+    Yields the number and the network of these steps; 0 is before the first
+    """
+    retrained = pruning.prune_iteratively(data, unpruned, masks_of, learning_rate=learning_rate)
+    for number, network in itertools.chain([(0, unpruned)], ((step.number, step.parameters) for step in retrained)):
+        if number in steps:
+            yield number, network
+        if number >= max(steps):
+            return
+
+
+def measure(data, parameters):
+    """The columns of a network: degree, cost, both accuracies (%), and whether it predicts one class, 1 or 0."""
+    cost, train_accuracy, test_accuracy = nn.evaluate(data, parameters)
+    return {"degree": prun_mask.degree(parameters), "cost": cost, "train_accuracy": train_accuracy,
+            "test_accuracy": test_accuracy,
+            "predicts_one_class": int(nn_main.predicts_one_class(data.X_train, data.Y_train, parameters))}
+
+
+# ------------------------------------------------------------------------------------------------- jobs side by side
 
 def in_parallel(run, jobs, unit="runs", cluster=None, ordered=True):
     """Yield run(job) for each job, side by side, with a progress bar that counts in `unit`.

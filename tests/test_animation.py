@@ -30,7 +30,7 @@ def film(small_data):
     photos = np.random.RandomState(1).randint(0, 256, (3, 6, 8, 3)).astype(np.uint8)
     frames = animation.make_frames(load_data(small_data), PARAMETERS, photos, LABELS, 2)
     learned = np.random.RandomState(2).randn(8, 144)
-    return animation.Film(drawing.pyplot(False), learned, (6, 8, 3), frames, photos), learned, photos
+    return animation.Film(learned, (6, 8, 3), frames, photos), learned, photos
 
 
 def test_a_frame_shows_the_network_after_its_step(film, small_data):
@@ -67,7 +67,7 @@ def test_what_is_pruned_does_not_look_like_what_training_has_not_changed(tmp_pat
     mask = np.arange(144)[None] >= 48  # two rows are pruned; the next two are not changed
     common = nn.Evaluation(0.1, 90.0, 80.0), [nn_test.Verdict("car", False)]
     frames = [animation.Frame(0, np.ones_like(mask), 0.0, *common), animation.Frame(1, mask, 33.3, *common)]
-    film = animation.Film(drawing.pyplot(False), learned, (6, 8, 3), frames, np.zeros((1, 6, 8, 3), np.uint8))
+    film = animation.Film(learned, (6, 8, 3), frames, np.zeros((1, 6, 8, 3), np.uint8))
     before, after = (film.picture(0, frame) for frame in frames)
     assert after[:2].max() == 0 and min(before.min(), after[2:].min()) > 0.2
     animation.save_gif(animation.render(film), tmp_path / "film.gif")
