@@ -231,8 +231,8 @@ def add_run_options(parser, seeds=None):
         parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=len(SEEDS), metavar="N",
                             help=f"how many seeds: {seeds}")
     parser.add_argument("--cache", type=user_input.path, metavar="DIR",
-                        help="keep the result of each seed in this folder as soon as it is there, and take from it what "
-                             "an interrupted study left; delete the folder after a change of the code or data")
+                        help="keep the result of each seed in this folder as soon as it is there, and take from it "
+                             "what an interrupted study left; delete the folder after a change of the code or data")
     parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")
 

@@ -1,5 +1,4 @@
-"""What the studies share: their command line, trained networks, pruning by magnitude or at random, and jobs side by side.
-"""
+"""What the studies share: command line, trained networks, pruning by magnitude or at random, and jobs side by side."""
 
 import concurrent.futures
 import functools
