@@ -32,6 +32,13 @@ def subplots(*grid, figsize, layout=None, **settings):
     return made, made.subplots(*grid, **settings)
 
 
+def set_degrees(axes, degrees, last):
+    """Make the x-axis, 100 less the pruning degree, logarithmic, from 100 to a last degree; degrees : its ticks."""
+    axes.set(xscale="log", xlim=(100, 100 - last), xlabel="pruning degree (%)")
+    axes.set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
+    axes.xaxis.minorticks_off()
+
+
 def font_families():
     """Matplotlib's own fonts, and those of `FALLBACK_FONTS` that are installed, for letters that the former lack."""
     import matplotlib

@@ -1,125 +1,127 @@
 """How far can the network be pruned? Cost and accuracy against the pruning degree up to 99.9 %, for several seeds.
 
-The control: as many connections of each layer are removed, drawn at random instead of by magnitude. And which layers
-limit it: all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of them at a step,
-because 5 % of so few weights soon are less than one. Draws each seed and the median of the seeds, along the connections
-that are left, on a logarithmic scale: figure/far.png.
+The control: as many connections of each layer are removed at random instead of by magnitude. And which layers limit it:
+all layers are pruned, as in the recorded run; only layer 1; and only layers 2 to 4, half of them at a step, because 5 %
+of so few weights soon are less than one. Leaves every third step in figure/far.csv, and draws the medians of the seeds
+and how many have collapsed, that is, predict one class: figure/far.png.
 
 Time on 2 cores: two to four minutes.
 """
 
 import functools
-import itertools
 import os
 import sys
 
 import numpy as np
 
 import nn_main
+import prun_mask
 import pruning
-from datasets import files, user_input
-from figure import drawing, studies
+from datasets import files, pictures, user_input
+from figure import drawing, results, studies
 
-STEPS = 168  # of 5 %; the last with anything left to prune
+STEPS = range(0, 169, 3)  # that are measured, of 5 %; the last has nothing left to prune
+FEW_STEPS = range(7)  # of 50 %, of layers 2 to 4
 TOLERANCE = 2  # points of training accuracy
-DEGREES = (0, 51, 80, 90, 95, 99, 99.5, 99.8, 99.9)  # percent, at which the medians are printed
-CASES = {"all layers": studies.Pruning(STEPS),
-         "all layers, at random": studies.Pruning(STEPS, draw=1),
-         "layer 1 alone": studies.Pruning(STEPS, layers=("W1",)),
-         "layers 2 to 4 alone": studies.Pruning(6, 50, ("W2", "W3", "W4"))}
+DEGREES = (0, 51, 80, 90, 95, 99, 99.5, 99.8, 99.9)  # percent, of the table
+LINES = {"by magnitude": "C0-", "at random": "C3-", "layer 1 alone": "C0--"}  # cases that are drawn
+FEW = "layers 2 to 4 alone"
+COLUMNS = ("case", "seed", "step", "degree", "kept_1", "kept_2", "kept_3", "kept_4", "cost", "train_accuracy",
+           "test_accuracy", "predicts_one_class")
 
 
-def where_lost(degree, accuracy):
-    """List the degrees at which more than TOLERANCE points of the unpruned accuracy are lost, and the lowest accuracy.
+def measure_seed(data_file, iterations, steps, few_steps, perturbation, job):
+    """The rows of a seed: its network is trained, and pruned in each case; for the arguments see `study`."""
+    data, seed = pictures.load_data(data_file), job["seed"]
+    _, unpruned = studies.train(data, seed, iterations)
+    unpruned["b1"][0] += perturbation
+    cases = {"by magnitude": (studies.masks_of(), steps),
+             "at random": (studies.masks_of(random=np.random.default_rng([seed, 1])), steps),
+             "layer 1 alone": (studies.masks_of(layers=("W1",)), steps),
+             FEW: (studies.masks_of(50, ("W2", "W3", "W4")), few_steps)}
+    return [{"case": case, "step": step, **{f"kept_{name[1:]}": np.count_nonzero(network[name])
+                                            for name in prun_mask.pruned_layers(network)},
+             **studies.measure(data, network)}
+            for case, (masks_of, of_case) in cases.items()
+            for step, network in studies.prune(data, unpruned, masks_of, of_case)]
 
-    degree, accuracy : before and after each step, shape (steps + 1,)
+
+def study(data_file, path, seeds=studies.SEEDS, iterations=nn_main.ITERATIONS, steps=STEPS, few_steps=FEW_STEPS,
+          perturbation=0.0, **how):
+    """Train and prune the network of each seed. Returns the rows of the file `path`. Raises InputError.
+
+    iterations : of training; steps, few_steps : see STEPS and FEW_STEPS
+    perturbation : is added to the first bias of each network; how : see `results.run`
     """
-    stretches = []
-    for lost, steps in itertools.groupby(range(len(degree)), lambda step: accuracy[step] < accuracy[0] - TOLERANCE):
-        if lost:
-            steps = list(steps)
-            first, last = steps[0], steps[-1]
-            until = f" to {degree[last]:.3f}" if last > first else ""
-            stretches.append(f"{degree[first]:.3f}{until} ({accuracy[first:last + 1].min():.2f})")
-    return stretches or ["never"]
+    settings = {"data": files.sha256(data_file), "iterations": iterations, "percent": pruning.PERCENT,
+                "steps": list(steps), "few_steps": list(few_steps), "perturbation": perturbation}
+    do = functools.partial(measure_seed, data_file, iterations, steps, few_steps, perturbation)
+    return results.run(do, [{"seed": seed} for seed in seeds], path, settings, COLUMNS, unit="seeds", **how)
 
 
-def print_runs(case, runs):
-    """Print, for each seed, how a case ends, and where more than TOLERANCE points are lost; last, for their median.
+# ----------------------------------------------------------------------------------------------- tables and figure
 
-    runs : a dict from seed to what `run` returned
-    """
-    print(f"\npruned: {case}\n"
-          "        training / test accuracy (%)                      highest  "
-          f"degrees that lose over {TOLERANCE} points\n"
-          "seed    unpruned         in the end          connections     cost  of training accuracy (lowest)")
-    for seed, values in {**runs, "median": np.median(list(runs.values()), axis=0)}.items():
-        degree, cost, train, test = values[:, :4].T
-        connections = "-".join(f"{number:.0f}" for number in values[-1, 4:])
-        stretches = f"\n{'':67}".join(where_lost(degree, train))
-        print(f"{seed:6}  {train[0]:6.2f} / {test[0]:6.2f}  {train[-1]:6.2f} / {test[-1]:6.2f}  {connections:>14}  "
-              f"{cost.max():7.2f}  {stretches}")
+def of_case(rows, case, column):
+    """The values of a column in a case, an array of shape (seeds, steps)."""
+    seeds = dict.fromkeys(row["seed"] for row in rows)
+    return np.array([[row[column] for row in rows if (row["case"], row["seed"]) == (case, seed)] for seed in seeds])
 
 
-def print_medians(case, values, steps):
-    """Print the median of the seeds and their range after some steps; values : an array (seeds, steps + 1, ...)."""
-    print(f"\npruned: {case}\n| degree | connections left | training accuracy, median (range) | "
-          "test accuracy, median (range) |")
-    print("| ---: | ---: | ---: | ---: |")
+def print_medians(name, rows, cases, steps):
+    """Print the accuracies of some cases at some of the steps that are measured, given by their indices."""
+    lines = []
     for step in steps:
-        connections = "-".join(f"{number:.0f}" for number in values[0, step, 4:])
-        accuracies = map(studies.median_and_range, values[:, step, 2:4].T)
-        print(f"| {values[0, step, 0]:.3f} % | {connections} | {' | '.join(accuracies)} |")
+        kept = "-".join(str(of_case(rows, cases[0], f"kept_{l}")[0, step]) for l in range(1, 5))
+        cells = [results.median_and_range(of_case(rows, case, column)[:, step], unit="")
+                 for column in ("train_accuracy", "test_accuracy") for case in cases]
+        lines.append([f"{of_case(rows, cases[0], 'degree')[0, step]:.3f}", kept, *cells])
+    head = [f"{what} accuracy, {case} (%)" for what in ("training", "test") for case in cases]
+    results.print_table(f"far: {name}", results.table(["degree (%)", "connections left", *head], lines, left=0))
 
 
-def draw(values, path, show=False):
-    """Draw the runs; values : a dict from case to an array of shape (seeds, steps + 1, 4 + L - 1), see `run`."""
-    plt = drawing.pyplot(show)
-    figure, panels = plt.subplots(3, figsize=(8, 9), sharex=True, layout="constrained")
-    labels = ("cost on the training pictures", "training accuracy (%)", "test accuracy (%)")
-    for k, (axes, label) in enumerate(zip(panels, labels), start=1):
-        for case, style in (("all layers", "C0-"), ("all layers, at random", "C3-"), ("layer 1 alone", "C0--")):
-            left = 100 - values[case][0, :, 0]  # the same for all seeds, as only the sizes of the layers decide it
-            curves = values[case][:, :, k]
-            median, = axes.plot(left, np.median(curves, axis=0), style, linewidth=2, label=f"{case}: median")
-            if case != "layer 1 alone":
-                lines = axes.plot(left, curves.T, color=median.get_color(), linewidth=0.6, alpha=0.6)
-                lines[0].set_label("each seed")
+def print_losses(rows):
+    """Print for each seed where more than TOLERANCE points of the unpruned training accuracy are lost."""
+    lines = []
+    for case in ("by magnitude", "at random"):
+        degree, accuracy = of_case(rows, case, "degree"), of_case(rows, case, "train_accuracy")
+        for seed, at, found in zip(dict.fromkeys(row["seed"] for row in rows), degree, accuracy):
+            lost = found < found[0] - TOLERANCE
+            first = f"{at[lost][0]:.1f}" if lost.any() else "never"
+            lines.append([case, seed, first, f"{found.min():.2f}", f"{at[found.argmin()]:.1f}", f"{at[~lost][-1]:.2f}"])
+    head = ["pruned", "seed", f"first loss of over {TOLERANCE} points, at (%)", "lowest training accuracy (%)",
+            "at (%)", "last degree without such a loss (%)"]
+    results.print_table("far: losses", results.table(head, lines))
+
+
+def report(rows):
+    """Print the tables."""
+    reached = of_case(rows, "by magnitude", "degree")[0]
+    steps = [np.argmax(reached >= degree) for degree in DEGREES if degree <= reached[-1]]
+    print_medians("medians", rows, ("by magnitude", "at random"), steps)
+    print_losses(rows)
+    print_medians("layers 2 to 4", rows, (FEW,), (0, -1))
+
+
+def draw(rows, path, show=False):
+    """Draw the medians of the seeds, and how many have collapsed."""
+    figure, panels = drawing.subplots(4, figsize=(8, 9.5), sharex=True, layout="constrained",
+                                      height_ratios=(2, 2, 2, 1))
+    labels = {"cost": "cost, median", "train_accuracy": "training accuracy (%),\nmedian",
+              "test_accuracy": "test accuracy (%),\nmedian", "predicts_one_class": "seeds\ncollapsed"}
+    seeds = len({row["seed"] for row in rows})
+    for axes, (column, label) in zip(panels, labels.items()):
+        for case, style in LINES.items():
+            values = of_case(rows, case, column)
+            curve = values.sum(axis=0) if column == "predicts_one_class" else np.median(values, axis=0)
+            axes.plot(100 - of_case(rows, case, "degree")[0], curve, style, linewidth=1.8, label=case)
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_yscale("log")
-    panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=9)
-    degrees = [0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9]
-    panels[2].set(xscale="log", xlim=(100, 0.09), xlabel="pruning degree (%)")
-    panels[2].set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
-    panels[2].minorticks_off()
-    seeds, points, _ = values["all layers"].shape
-    figure.suptitle(f"Prune {pruning.PERCENT:g} % and retrain, {points - 1} times, {seeds} seeds")
+    panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    panels[-1].set(ylim=(-0.2, seeds + 0.2), yticks=range(seeds + 1))
+    drawing.set_degrees(panels[-1], (0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9), 99.91)
+    figure.suptitle(f"Prune {pruning.PERCENT:g} % and retrain, again and again: {seeds} seeds")
     drawing.save_figure(figure, path, show)
-
-
-def study(data_file, figures, seeds=studies.SEEDS, iterations=nn_main.ITERATIONS, cases=CASES, perturbation=0.0,
-          cluster=None, show=False):
-    """Train the networks, prune them, print the tables and draw the figure. Raises InputError.
-
-    figures : the folder for the figure; seeds, iterations : of training, see `studies.trained_networks`
-    cases : as CASES, with at least its first and its last; perturbation : is added to the first bias of each network
-    """
-    trained = studies.trained_networks(data_file, seeds, iterations, cluster)
-    for parameters in trained.values():
-        parameters["b1"][0] += perturbation
-    jobs = [(seed, parameters, case) for case in cases.values() for seed, parameters in trained.items()]
-    results = iter(studies.in_parallel(functools.partial(studies.prune, data_file), jobs, cluster=cluster))
-    values = {case: np.array(list(itertools.islice(results, len(trained)))) for case in cases}
-
-    for case, runs in values.items():
-        print_runs(case, dict(zip(trained, runs)))
-    reached = values["all layers"][0, :, 0]
-    steps = [np.argmax(reached >= degree) for degree in DEGREES if degree <= reached[-1]]
-    print_medians("all layers", values["all layers"], steps)
-    print_medians("all layers, at random", values["all layers, at random"], steps)
-    print_medians("layers 2 to 4 alone", values["layers 2 to 4 alone"], range(values["layers 2 to 4 alone"].shape[1]))
-    draw(values, f"{figures}/far.png", show)
 
 
 @user_input.exit_status
@@ -127,11 +129,15 @@ def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0])
     parser.add_argument("--perturbation", type=user_input.real(at_least=0), default=0.0, metavar="SIZE",
                         help="is added to the first bias of each trained network, to see whether rounding decides")
-    studies.add_run_options(parser, "the first N at which training learns anything")
+    results.add_options(parser, "the first N at which training learns anything", len(studies.SEEDS),
+                        most=len(studies.ALL_SEEDS))
     options = parser.parse_args(argv)
-    files.check_folder(options.figures)
-    study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, options.seeds or studies.SEEDS,
-          perturbation=options.perturbation, cluster=options.cluster, show=options.show)
+    path = results.find_file(options, "far")
+    rows = results.read(path, COLUMNS) if options.draw else study(
+        os.path.join(user_input.PROJECT, nn_main.DATA), path, studies.ALL_SEEDS[:options.seeds], fresh=options.fresh,
+        perturbation=options.perturbation, cluster=options.cluster)
+    report(rows)
+    draw(rows, f"{options.figures}/far.png", options.show)
     return 0
 
 

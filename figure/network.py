@@ -12,7 +12,7 @@ import numpy as np
 
 import nn_functions as nn
 import prun_mask
-from datasets import files, record, user_input
+from datasets import record, user_input
 from figure import drawing, studies
 
 EVERY = 10  # inputs, of which one has its connections drawn, as the figure says; all would make one dark patch
@@ -60,10 +60,9 @@ def draw_network(axes, parameters, largest, title):
 
 def draw(before, after, path, show=False):
     """Draw both networks, one above the other."""
-    plt = drawing.pyplot(show)
     # The same scale for both, layer by layer.
     largest = {name: max(np.abs(before[name]).max(), np.abs(after[name]).max()) or 1 for name in before}
-    figure, panels = plt.subplots(2, figsize=(8, 7.6), layout="constrained")
+    figure, panels = drawing.subplots(2, figsize=(8, 7.6), layout="constrained")
     for axes, name, parameters in zip(panels, ("Before pruning", "After pruning"), (before, after)):
         draw_network(axes, parameters, largest, f"{name}: degree {prun_mask.degree(parameters):.3f} %")
     figure.supxlabel("Red: weights below 0. Blue: weights above 0. The numbers are the connections that are left.\n"
@@ -75,7 +74,6 @@ def draw(before, after, path, show=False):
 def main(argv=()):
     options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
     before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
-    files.check_folder(options.figures)
     draw(before, after, f"{options.figures}/network.png", options.show)
     return 0
 

@@ -25,14 +25,14 @@ BLOCK = re.compile(r"^<!-- (.+: .+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re
 
 # ------------------------------------------------------------------------------------------------------- the options
 
-def add_options(parser, seeds=None, default=None, mnist=False):
+def add_options(parser, seeds=None, default=None, mnist=False, most=100_000):
     """The options of a study that leaves a CSV file.
 
-    seeds : what --seeds counts, if the study has seeds; default : how many it has without the option
+    seeds : what --seeds counts, if the study has seeds; default, most : how many it has without the option, and at most
     mnist : whether it is one of the studies on MNIST, with the same columns, to which an own method can be added
     """
     if seeds:
-        parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=default, metavar="N",
+        parser.add_argument("--seeds", type=user_input.integer(1, most), default=default, metavar="N",
                             help=f"how many seeds: {seeds}")
     parser.add_argument("--draw", action="store_true", help="make figures and tables of the CSV file that is there")
     parser.add_argument("--fresh", action="store_true", help="begin anew, and not with the rows of the CSV file")

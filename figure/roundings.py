@@ -1,233 +1,134 @@
 """One experiment, a hundred roundings: the recorded run from starts that differ by at most 1e-12 in one bias.
 
-At the original experiment's step sizes and at those used here. Draws the cost of training and retraining, one curve a
-run, coloured by the size of its perturbation, and the accuracies after the last step: figure/roundings.png. Where the
-original's own parameters.npy is at hand, its published cost trace is drawn below.
+At the original experiment's step sizes and at those used here. Leaves some steps of each run in figure/roundings.csv,
+and draws the costs, a line for each run, and the accuracies after the last step: figure/roundings.png.
 
 Time on 2 cores: one to four minutes.
 """
 
 import functools
-import itertools
 import os
 import sys
-import textwrap
-from typing import NamedTuple
 
 import numpy as np
 
 import nn_functions as nn
 import nn_main
-import prun_mask
 import pruning
-from datasets import files, npy, pictures, user_input
-from figure import drawing, studies
+from datasets import files, pictures, user_input
+from figure import drawing, results, studies
 
-
-class StepSizes(NamedTuple):
-    """Learning rate and iterations of training, learning rate of retraining, and the number of runs."""
-
-    training_rate: float
-    iterations: int
-    retraining_rate: float
-    runs: int
-
-
-STEP_SIZES = {"the original's steps: 0.035 and 0.05": StepSizes(0.035, 4000, 0.05, 90),
-              "steps here: 0.0035 and 0.005": StepSizes(nn_main.LEARNING_RATE, nn_main.ITERATIONS,
-                                                        pruning.LEARNING_RATE, 10)}
+# Learning rates of training and retraining, from which follow the iterations of training, and the number of runs.
+STEP_SIZES = {"original": (0.035, 4000, 0.05, 90),
+              "here": (nn_main.LEARNING_RATE, nn_main.ITERATIONS, pruning.LEARNING_RATE, 10)}
 PERTURBATION = 1e-12  # the largest, added to the first bias of layer 1
+STEPS = (0, 6, 12, 18, 24, 30, 36, 39)  # that are measured
 RISE = 0.02  # of the cost, from one iteration to the next, that counts as a jump
-
-
-class Run(NamedTuple):
-    """What one run gives."""
-
-    training_costs: np.ndarray
-    retraining_costs: np.ndarray  # of all steps, one after the other
-    evaluations: np.ndarray  # of the unpruned network and after each step: cost and both accuracies, (steps + 1, 3)
-    constant: np.ndarray  # for the same networks, whether all training pictures get the same verdict, (steps + 1,) bool
-    AL: np.ndarray  # the last network's probabilities of a car, (1, m)
-
-
-def run(data_file, steps, job):
-    """Train, prune and retrain from a perturbed start; job : `StepSizes` and the perturbation. Returns a `Run`."""
-    sizes, perturbation = job
-    data = pictures.load_data(data_file)
-    start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), nn_main.SEED)
-    start["b1"][0] += perturbation
-
-    unpruned, costs = nn.gradient_descent(data.X_train, data.Y_train, start, sizes.training_rate, sizes.iterations)
-    done = list(itertools.islice(pruning.prune_iteratively(
-        data, unpruned, lambda _, network: prun_mask.make_masks(network, pruning.PERCENT),
-        learning_rate=sizes.retraining_rate), steps))
-    parameters = [unpruned, *(step.parameters for step in done)]
-    outputs = [nn.predict(data.X_train, network) for network in parameters]
-    return Run(costs, np.concatenate([step.costs for step in done]),
-               np.array([nn.evaluate(data, network) for network in parameters]),
-               np.array([len(np.unique(AL > 0.5)) == 1 for AL in outputs]), outputs[-1])
-
-
-def collapse(constant):
-    """The step from which a run's networks are constant to the end, None if the last is not; constant : see `Run`."""
-    if not constant[-1]:
-        return None
-    constant_at_the_end = np.argmin(np.append(constant[::-1], False))
-    return len(constant) - constant_at_the_end
+COLUMNS = ("steps", "run", "perturbation", "step", "degree", "cost", "train_accuracy", "test_accuracy",
+           "predicts_one_class", "collapsed_at", "highest_of_cars", "rises")
 
 
 def rises(costs):
-    """How often a cost trace jumps up by more than RISE, and at which iteration first."""
-    jumps = np.flatnonzero(np.diff(costs) > RISE)
-    return f"{len(jumps)} rises of more than {RISE}" + (f", the first at iteration {jumps[0]}" if len(jumps) else "")
+    """The iterations after which a cost trace jumps up by more than RISE."""
+    return np.flatnonzero(np.diff(costs) > RISE)
 
 
-def print_wrapped(line):
-    """Print a line, or if it is long, lines."""
-    print(textwrap.fill(line, 100, subsequent_indent="    "))
+def collapse(constant):
+    """The step from which a run's networks predict one class to the end, or None; constant : whether each does."""
+    if not constant[-1]:
+        return None
+    return len(constant) - int(np.argmin(np.append(constant[::-1], False)))
 
 
-def print_runs(name, runs, Y):
-    """Print how often the runs of one kind collapse, and where, and how small the 1e-5 makes their gradient then."""
-    evaluations = np.array([result.evaluations for result in runs])
-    print(f"\n{name}: {len(runs)} runs")
-    print(f"training cost of the run with no perturbation: {rises(runs[0].training_costs)}")
-    steps = len(runs[0].constant) - 1
-    for what, accuracies in (("unpruned", evaluations[:, 0, 1:]), (f"after step {steps}", evaluations[:, -1, 1:])):
-        kinds, counts = np.unique(accuracies, axis=0, return_counts=True)
-        print_wrapped(f"{what}, training / test accuracy: " + ", ".join(
-            f"{train:.2f} / {test:.2f} % in {count}" for (train, test), count in zip(kinds, counts)))
-    collapses = [step for step in (collapse(result.constant) for result in runs) if step is not None]
-    returned = sum(result.constant.any() and not result.constant[-1] for result in runs)
-    print_wrapped(f"judge all pictures alike to the end: {len(collapses)}" + "".join(
-        f", {collapses.count(step)} of them from step {step} on" for step in sorted(set(collapses)))
-        + f"; some time, and return: {returned}")
-    print_gradients([result for result in runs if collapse(result.constant) is not None], Y)
-    last = np.array([result.training_costs[-1] for result in runs])
-    print(f"the last costs of training differ by {np.ptp(last):.0e}, "
-          f"those of retraining by {np.ptp(evaluations[:, -1, 0]):.0e}")
+def measure_run(data_file, step_sizes, steps, job):
+    """The rows of a run from a perturbed start; for the arguments see `study`."""
+    data, (rate, iterations, retraining_rate, runs) = pictures.load_data(data_file), step_sizes[job["steps"]]
+    perturbation = PERTURBATION * job["run"] / runs
+    start = nn.initialize_parameters((len(data.X_train), *nn_main.LAYERS, 1), nn_main.SEED)
+    start["b1"][0] += perturbation
+    unpruned, costs = nn.gradient_descent(data.X_train, data.Y_train, start, rate, iterations)
+    rows, constant = [], []
+    for step, network in studies.prune(data, unpruned, studies.masks_of(), range(max(steps) + 1), retraining_rate):
+        found = studies.measure(data, network)
+        constant.append(found["predicts_one_class"] == 1)
+        if step in steps:
+            of_cars = nn.predict(data.X_train, network)[data.Y_train == 1].max()
+            rows.append({"perturbation": perturbation, "step": step, **found, "highest_of_cars": of_cars})
+    return [{**row, "collapsed_at": collapse(constant), "rises": len(rises(costs))} for row in rows]
 
 
-def print_gradients(collapsed, Y):
-    """Print what the gradient of a picture of a car is in runs that have collapsed.
+def study(data_file, path, step_sizes=None, steps=STEPS, **how):
+    """Do the runs. Returns the rows of the file `path`; how : see `results.run`. Raises InputError.
 
-    At the output it is -(1 - A) times A / (A + 1e-5); without the original's 1e-5 it would be -(1 - A).
+    step_sizes : as STEP_SIZES, or None for these; steps : those that are measured, with the last one
     """
-    if not Y.any():
-        return
-    ends = [(result.AL[0, Y[0] == 1], result.evaluations[-1, 0]) for result in collapsed]
-    costs = [cost for A, cost in ends if A.max() < 1e-5]
-    factors = [A / (A + 1e-5) for A, _ in ends if A.max() < 1e-5]
-    others = [(A.min(), A.max(), cost) for A, cost in ends if A.max() >= 1e-5]
-    if costs:
-        print(f"in {len(costs)} of these no picture of a car is given a probability above 1e-5; "
-              f"the cost is {min(costs):.1f} to {max(costs):.1f}, and\n"
-              f"a car's gradient at most {np.max(factors):.0e} of what it would be without the 1e-5 "
-              f"(median {np.median(factors):.0e})")
-    if others:
-        lowest, highest, costs = np.array(others).T
-        print(f"in {len(others)}, cars are given probabilities of {lowest.min():.2f} to {highest.max():.2f}, "
-              f"and the cost is {costs.min():.3f} to {costs.max():.3f}")
+    step_sizes = step_sizes or STEP_SIZES
+    settings = {"data": files.sha256(data_file), "step_sizes": step_sizes, "perturbation": PERTURBATION, "steps": steps}
+    jobs = [{"steps": name, "run": run} for name, (*_, runs) in step_sizes.items() for run in range(runs)]
+    do = functools.partial(measure_run, data_file, step_sizes, steps)
+    return results.run(do, jobs, path, settings, COLUMNS, unit="runs", **how)
 
 
-def stored_costs(path):
-    """The costs in a file that `nn_main.py` wrote, or the original experiment, as an array. Raises InputError.
+def report(rows):
+    """Print the tables: how the runs of each kind end, and what the collapsed ones learn from a picture of a car.
 
-    They are stored as an array, or as a list of numbers or arrays. Nothing else is handed to NumPy, which would read
-    text as numbers and look through lists in lists.
+    At the output the gradient of such a picture is -(1 - A) times A / (A + 1e-5); without the original's 1e-5 it would
+    be -(1 - A).
     """
-    costs = npy.load_dict(path).get("costs")
-    parts = costs if isinstance(costs, list) else [costs]
-    if all(isinstance(part, float) or isinstance(part, (np.ndarray, np.generic)) and part.dtype.kind in "fiu"
-           for part in parts):
-        with np.errstate(all="ignore"):  # of long double there are numbers too large for float64
-            costs = np.concatenate([np.ravel(part).astype(float) for part in parts] or [[]])
-        if costs.size and np.isfinite(costs).all():
-            return costs
-    raise user_input.InputError(f"{path}: holds no costs of training")
+    ends, last = [], max(row["step"] for row in rows)
+    for name in dict.fromkeys(row["steps"] for row in rows):
+        end = [row for row in rows if (row["steps"], row["step"]) == (name, last)]
+        collapsed = [row for row in end if row["collapsed_at"] is not None]
+        at = sorted(row["collapsed_at"] for row in collapsed)
+        factors = [row["highest_of_cars"] / (row["highest_of_cars"] + 1e-5) for row in collapsed]
+        others = [row for row in end if row["collapsed_at"] is None]
+        ends.append([name, len(end), end[0]["rises"], len(collapsed),
+                     ", ".join(f"{step} ({at.count(step)})" for step in dict.fromkeys(at)),
+                     f"{np.median(factors):.0e} (to {max(factors):.0e})" if factors else "",
+                     sum(row["train_accuracy"] == 100 for row in others),
+                     results.median_and_range([row["test_accuracy"] for row in others]) if others else "",
+                     f"{np.ptp([row['cost'] for row in end]):.0e}"])
+    results.print_table("roundings: ends", results.table(
+        ["steps", "runs", f"rises of the cost by over {RISE} in training", "collapsed", "from step (runs)",
+         "gradient of a car then, times that without the 1e-5", "100 % of the training pictures",
+         "test accuracy of those not collapsed", "range of the last costs"], ends))
 
 
-def draw_runs(name, runs, panels, colours):
-    """Draw the runs of one kind in three panels: the costs of training, those of retraining, and the accuracies."""
-    training, retraining, histogram = panels
-    steps = len(runs[0].constant) - 1
-    for k, result in enumerate(runs):
-        style = {"color": colours(k / len(runs)), "alpha": 0.5, "linewidth": 0.6}
-        training.plot(result.training_costs, **style)
-        iterations = len(result.retraining_costs)
-        retraining.plot(np.arange(1, iterations + 1) * steps / iterations, result.retraining_costs, **style)
-    training.set(title=f"training, {len(runs)} runs", xlabel="iteration", xlim=(0, len(runs[0].training_costs)),
-                 ylabel=f"{name}\n\ncost")
-    retraining.set(title=f"pruning and retraining, {len(runs)} runs", xlabel="pruning steps done", xlim=(0, steps))
-    accuracies = np.array([result.evaluations[-1, 1:] for result in runs]).T
-    for label, values, color in (("training", accuracies[0], "C0"), ("test", accuracies[1], "C1")):
-        histogram.bar(*np.unique(values, return_counts=True), width=1.2, label=label, color=color)  # at the value
-    histogram.set(title=f"after step {steps}", xlabel="accuracy (%)", ylabel="runs",
-                  xlim=(min(50, accuracies.min() - 3), 103), ylim=(0, 1.25 * len(runs)))
-    histogram.legend(loc="upper center", ncols=2, frameon=False)
-
-
-def draw(results, original, path, show=False):
-    """Draw a row of panels for each kind of run, and the original's published trace if there is one.
-
-    results : a dict from the names in STEP_SIZES to lists of `Run`; original : None or the costs
-    """
-    plt = drawing.pyplot(show)
-    from matplotlib import colormaps
-
-    rows = len(results) + (original is not None)
-    figure, grid = plt.subplots(rows, 3, figsize=(10, 2.9 * rows), layout="constrained", squeeze=False)
-    for (name, runs), panels in zip(results.items(), grid):
-        draw_runs(name, runs, panels, colormaps["viridis"])
-    cost_panels = list(grid[:len(results), :2].flat)
-    if original is not None:
-        for axes in grid[-1]:
-            axes.remove()
-        below = figure.add_subplot(grid[-1, 0].get_gridspec()[-1, :])
-        below.plot(original, linewidth=0.6, color="C3")
-        below.set(title="the original's own published trace of training, on other pictures", xlabel="iteration",
-                  xlim=(0, len(original)), ylabel="cost")
-        cost_panels.append(below)
-    for axes in cost_panels:
-        axes.set_yscale("log")
+def draw(rows, path, show=False):
+    """Draw the costs, a line for each run, and the training accuracies after the last step."""
+    names = list(dict.fromkeys(row["steps"] for row in rows))
+    last = max(row["step"] for row in rows)
+    figure, (costs, ends) = drawing.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    bins, accuracies = np.arange(30, 102.5, 2.5), []
+    for name, colour in zip(names, ("C3", "C0")):
+        of_kind = [row for row in rows if row["steps"] == name]
+        for k, run in enumerate(dict.fromkeys(row["run"] for row in of_kind)):
+            line = [(row["step"], row["cost"]) for row in of_kind if row["run"] == run]
+            costs.plot(*zip(*line), color=colour, linewidth=0.7, alpha=0.5, label=None if k else f"step sizes: {name}")
+        accuracies.append([row["train_accuracy"] for row in of_kind if row["step"] == last])
+    ends.hist(accuracies, bins=bins, color=("C3", "C0")[:len(names)], stacked=True)
+    costs.set(yscale="log", xlabel="pruning step", ylabel="cost on the training pictures")
+    costs.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    ends.set(xlabel=f"training accuracy (%) after step {last}", ylabel="runs")
+    for axes in (costs, ends):
         axes.grid(alpha=0.3)
-    figure.suptitle("colour: how far the start is off, from 0 (dark) to 1e-12 (light)", fontsize=9)
+    figure.suptitle("The same run from starts that differ by at most 1e-12")
     drawing.save_figure(figure, path, show)
-
-
-def study(data_file, figures, step_sizes=STEP_SIZES, steps=pruning.STEPS, original=None, cluster=None, show=False):
-    """Do the runs, print what comes out and draw the figure. Raises InputError.
-
-    figures : the folder for the figure; step_sizes : as STEP_SIZES
-    original : None, or the costs of the original's training
-    """
-    Y_train = pictures.load_data(data_file).Y_train
-    jobs = [(sizes, PERTURBATION * k / sizes.runs) for sizes in step_sizes.values() for k in range(sizes.runs)]
-    runs = iter(studies.in_parallel(functools.partial(run, data_file, steps), jobs, cluster=cluster))
-    results = {name: list(itertools.islice(runs, sizes.runs)) for name, sizes in step_sizes.items()}
-
-    for name, runs_of_kind in results.items():
-        print_runs(name, runs_of_kind, Y_train)
-    if original is not None:
-        print(f"\nthe original's published trace: {rises(original)}")
-    draw(results, original, f"{figures}/roundings.png", show)
 
 
 @user_input.exit_status
 def main(argv=()):
-    first, *_ = STEP_SIZES
     parser = studies.make_parser(__doc__.splitlines()[0])
-    parser.add_argument("--original", type=user_input.path, metavar="FILE",
-                        help="the original experiment's parameters.npy, of which the costs are drawn")
-    parser.add_argument("--runs", type=user_input.integer(1, 100_000), default=STEP_SIZES[first].runs, metavar="N",
+    parser.add_argument("--runs", type=user_input.integer(1, 100_000), default=STEP_SIZES["original"][-1], metavar="N",
                         help="with the original's step sizes")
-    studies.add_run_options(parser)
+    results.add_options(parser)
     options = parser.parse_args(argv)
-    original = stored_costs(options.original) if options.original else None
-    files.check_folder(options.figures)
-    step_sizes = {**STEP_SIZES, first: STEP_SIZES[first]._replace(runs=options.runs)}
-    study(os.path.join(user_input.PROJECT, nn_main.DATA), options.figures, step_sizes, original=original,
-          cluster=options.cluster, show=options.show)
+    path = results.find_file(options, "roundings")
+    step_sizes = {**STEP_SIZES, "original": (*STEP_SIZES["original"][:-1], options.runs)}
+    rows = results.read(path, COLUMNS) if options.draw else study(
+        os.path.join(user_input.PROJECT, nn_main.DATA), path, step_sizes, fresh=options.fresh, cluster=options.cluster)
+    report(rows)
+    draw(rows, f"{options.figures}/roundings.png", options.show)
     return 0
 
 

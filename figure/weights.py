@@ -1,8 +1,8 @@
 """What does pruning do to the weights of layer 1? Their distribution (the paper's Fig. 7), and the weights as pictures.
 
-Each hidden unit's weights are drawn as a picture: red, green and blue for those of the three colours, grey for 0. The
-weights themselves look like their initial values, which are random; minus these, one sees where the network looks for a
-car, and what pruning leaves of it: figure/weights.png.
+Each hidden unit's weights are drawn as a picture: red, green and blue for those of the three colours, grey for 0, black
+for what is pruned. The weights themselves look like their initial values, which are random; minus these, one sees where
+the network looks for a car, and what pruning leaves of it: figure/weights.png.
 
 Time on 2 cores: some seconds.
 """
@@ -11,11 +11,10 @@ import sys
 
 import numpy as np
 
-from datasets import files, pictures, record, user_input
+from datasets import pictures, record, user_input
 from figure import drawing, studies
 
 BINS = 100
-DRAWN = (1e-100, 1e100)  # from the smallest to the largest number that is drawn
 
 
 def print_statistics(start, before, after):
@@ -43,33 +42,28 @@ def print_statistics(start, before, after):
 
 def draw(start, before, after, shape, path, show=False):
     """Draw the histograms and the pictures; for the arguments see `print_statistics`."""
-    plt = drawing.pyplot(show)
-    units = min(len(before), drawing.MOST_UNITS)
     survives = after != 0
     rows = [("before pruning", before), ("after pruning", after)]
     if start is not None:
         rows.insert(1, ("minus the\ninitial values", before - start))
         rows.append(("minus the\ninitial values", (after - start) * survives))
-    figure = plt.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
+    figure = drawing.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(3, 0.3 + 1.35 * len(rows)))
     largest = max(np.abs(before).max(), np.abs(after).max())
-    panels = above.subplots(1, 2, sharex=True)
+    panels = above.subplots(1, 2, sharex=True, sharey=True)
     for axes, W, title in zip(panels, (before, after[survives]), ("before pruning", "after pruning and retraining")):
         axes.hist(W.ravel(), bins=BINS, range=(-largest, largest))
-        axes.set(title=f"{title}: {W.size} weights", xlabel="weight", ylabel="connections of layer 1")
+        axes.set(title=f"{title}: {W.size} weights", xlabel="weight")
+    panels[0].set_ylabel("connections of layer 1")
+    units = min(len(before), drawing.MOST_UNITS)
     which = "each unit" if units == len(before) else f"the first {units} of {len(before)} units"
-    minus = "" if start is None else ", and minus the initial values"
-    below.suptitle(f"The weights of {which} as a picture, before and after pruning{minus}\n"
-                   "Grey: 0, or pruned. Lighter: above 0. Darker: below 0. Lightest and darkest from ±x on.",
-                   fontsize=11)
+    below.suptitle(f"The weights of {which}. Grey: 0. Lighter: above 0. Darker: below 0. Black: pruned.", fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
     for (title, W), row in zip(rows, grid):
-        for r, axes in enumerate(row):
-            picture, scale = drawing.weights_as_picture(W[r], shape)
-            axes.imshow(picture, interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.set_xlabel(f"unit {r + 1}, ±{scale:.2g}", fontsize=8, labelpad=2)
-        row[0].set_ylabel(title, fontsize=9)
+        scale = drawing.draw_units(row, W[:units], shape)
+        row[0].set_ylabel(f"{title}\n±{scale:.2g}", fontsize=9)
+    for number, axes in enumerate(grid[-1], start=1):
+        axes.set_xlabel(f"unit {number}", fontsize=9)
     drawing.save_figure(figure, path, show)
 
 
@@ -82,12 +76,6 @@ def main(argv=()):
     before, after = before["W1"], after["W1"]
     if not after.any():
         raise user_input.InputError(f"{options.pruned}: layer 1 has no connection left")
-    for path, W in ((options.parameters, before), (options.pruned, after)):
-        if not DRAWN[0] <= np.abs(W).max() <= DRAWN[1]:
-            raise user_input.InputError(f"{path}: the largest weight of layer 1 is {np.abs(W).max():.1g}, "
-                                        f"which cannot be drawn: it is not from {DRAWN[0]:g} to {DRAWN[1]:g}")
-    files.check_folder(options.figures)
-
     print_statistics(start, before, after)
     draw(start, before, after, pictures.picture_shape(options.data), f"{options.figures}/weights.png", options.show)
     return 0
