@@ -144,9 +144,7 @@ def parse_options(argv):
     parser.add_argument("--start", type=user_input.path, metavar="FILE",
                         help="train on from this network; connections that were pruned come back")
     parser.add_folders(OUT, FIGURES)
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
-    user_input.check_descent_options(parser, options)
     if options.start and (options.layers, options.init, options.seed) != (None, None, None):
         parser.error("--layers, --init and --seed do not go with --start, a network that is drawn already")
     if not options.start:

@@ -128,10 +128,8 @@ def parse_options(argv):
     user_input.add_descent_options(parser, LEARNING_RATE, ITERATIONS, "each retraining")
     parser.add_folders(OUT, FIGURES)
     parser.add_argument("--resume", action="store_true", help="go on after the last step that --out holds")
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
 
-    user_input.check_descent_options(parser, options)
     by_percent = options.criterion != "std"
     if not by_percent and options.percent is not None:
         parser.error("--percent does not go with --criterion std, which has --quality")

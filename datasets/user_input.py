@@ -6,22 +6,23 @@ import functools
 import math
 import os
 import sys
+import tempfile
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LARGEST_INTEGER = 10**9  # of an option that counts something; with two of them, a size in bytes still is an int64
 OWN = "out"  # folder in the working directory, for what is not the recorded experiment
 # The networks that are read from there: the option, the file that must be there, and the script that writes it.
 OWN_NETWORKS = (("parameters", "parameters.npy", "nn_main.py"), ("pruned", "degree_costs.npy", "pruning.py"))
+READ_OWN = {"data", "out", "parameters"}  # options with which they are read: they mean another unpruned network
 NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster"}  # options that do not change what comes out
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """A mistake that the user can correct. Its text is one line that names the file and says what is wrong with it."""
 
 
 @contextlib.contextmanager
 def as_input_error(path, kind):
-    """Turn any error in reading a file into an InputError that names it; kind : what it should be, as "a .npy file"."""
+    """Turn any error of a file's reader into an InputError that names the file; kind : of file, as "a .npy file"."""
     try:
         yield
     except InputError as error:
@@ -29,10 +30,10 @@ def as_input_error(path, kind):
     except MemoryError as error:
         raise InputError(f"{path}: does not fit into memory, or is damaged ({error})") from error
     except Exception as error:  # damaged bytes can make the readers raise nearly anything
+        why = f"not {kind}, or a damaged one ({describe(error)[:200]})"
         if "unable to lock file" in str(error) or "already open for write" in str(error):  # the words of HDF5
-            raise InputError(f"{path}: is open for writing in another program, such as a notebook, or was not closed "
-                             "there; close it first") from error
-        raise InputError(f"{path}: not {kind}, or a damaged one ({describe(error)[:200]})") from error
+            why = "is open for writing in another program, such as a notebook, or was not closed there; close it first"
+        raise InputError(f"{path}: {why}") from error
 
 
 def describe(error):
@@ -52,23 +53,48 @@ def default_path(path):
     return path if os.getcwd() == PROJECT else os.path.join(PROJECT, path)
 
 
+def check_file(path):
+    """Find out before the work whether a file can be written under a name. Raises InputError."""
+    if os.path.isdir(path):
+        raise InputError(f"{path}: is a folder, not a file")
+    check_folder(os.path.dirname(os.path.realpath(path)))
+
+
+def check_folder(path):
+    """Find out before the work whether files can be written to a folder. There need not be one yet. Raises InputError.
+    """
+    while not os.path.lexists(path):
+        path = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(path):
+        raise InputError(f"{path}: is not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written to ({error.strerror}); name another folder, with --out or "
+                         "--figures") from error
+
+
 def exit_status(main):
     """Decorate a script's `main(argv=())`: a user's mistake becomes one line and status 2, Ctrl-C status 130."""
 
     @functools.wraps(main)
     def wrapper(argv=()):
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
-                stream.reconfigure(errors="backslashreplace")
+        status = 2
         try:
-            status = main(argv)
+            if sys.version_info < (3, 11):  # noqa: UP036, for whoever runs it with an older one
+                raise InputError(f"needs Python 3.11 or later, and this is {sys.version.split()[0]}")
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, "reconfigure"):  # a file name may have letters that the terminal does not
+                    stream.reconfigure(errors="backslashreplace")
+            done = main(argv)
             sys.stdout.flush()
-            return status
+            return done
         except BrokenPipeError:  # the program that read the output has ended, as with `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
             return 1
-        except (InputError, OSError, MemoryError, FloatingPointError) as error:
-            message, status = describe(error), 2
+        except (ValueError, OSError, MemoryError, FloatingPointError) as error:  # an InputError is a ValueError
+            message = describe(error)
             if isinstance(error, MemoryError) and "--batch" not in str(argv):
                 message += "; for many pictures, nn_main.py and pruning.py need less memory with --batch N"
         except KeyboardInterrupt:
@@ -101,39 +127,52 @@ class ArgumentParser(argparse.ArgumentParser):
         self.add_argument(option, type=path, default=default_path(default), metavar=metavar, help=text)
 
     def add_folders(self, out, figures):
-        """--out and --figures; out, figures : those of the recorded experiment."""
-        self.add_path("--out", out, "DIR", "folder for all that is written, and of the network that is read, if one is "
-                                           f"there; with an option that changes what comes out it is {OWN}/")
+        """--out, --figures and --show; out, figures : the folders of the recorded experiment."""
+        self.add_path("--out", out, "DIR", f"folder for all that is written, {OWN}/ with an option that changes what "
+                                           "comes out; with --data or --out, networks are read from there as well")
         self.add_path("--figures", figures, "DIR", "folder for figures, if it is another one")
+        self.add_argument("--show", action="store_true", help="show the figures in a window, too")
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\n")
 
     def parse_args(self, argv):
-        """The options; argv : texts, numbers, paths. The recorded files and folders are the defaults, or one's own.
+        """The options; argv : texts, numbers, paths. Raises InputError if --out or --figures cannot be written to.
 
-        With an option that changes what comes out, everything is written to --out, which then is OWN by default. A
-        network is read from there, too, if there is one, or if --data is not what the recorded network was trained on.
+        With an option that changes what comes out, everything is written to --out, which then is OWN by default.
+        Networks are read from there only with an option of READ_OWN. Otherwise they are the recorded ones.
         """
-        defaults = {action.dest: action.default for action in self._actions}
-        own = defaults.keys() & {"out", "figures", "parameters", "pruned"} if "figures" in defaults else ()
-        options = super().parse_args([*map(str, argv)], argparse.Namespace(**dict.fromkeys(own)))
-        changed = {name for name, value in vars(options).items() if value not in (None, [], defaults[name])} - NEUTRAL
-        folder = getattr(options, "out", None) or (OWN if changed else None)
-        missing = {name for name in own if getattr(options, name) is None}
-        if folder:
-            defaults.update(out=folder, figures=folder)
-            for name, file, script in OWN_NETWORKS:
-                if os.path.exists(f"{folder}/{file}"):
-                    defaults[name] = f"{folder}/{file}" if name == "parameters" else folder
-                elif name in missing and "data" in changed and os.path.exists(options.data):
-                    self.error(f"{folder}/{file}: not there yet; {script} with the same --data writes it, or name "
-                               f"another with --{name}")
-        for name in missing:
-            setattr(options, name, defaults[name])
+        recorded = {action.dest: action.default for action in self._actions}
+        places = recorded.keys() & {"out", "figures", "parameters", "pruned"} if "figures" in recorded else set()
+        options = super().parse_args([*map(str, argv)], argparse.Namespace(**dict.fromkeys(places)))
+        if getattr(options, "momentum", 0) and not options.batch:
+            self.error("--momentum goes with --batch only")
+        changed = {name for name, value in vars(options).items() if value not in (None, [], recorded[name])}
+        folder = getattr(options, "out", None) or (OWN if changed - NEUTRAL else None)
+        own = {"out": folder, "figures": folder} if folder else {}
+        if changed & READ_OWN:
+            own.update(self._own_networks(options, folder))
+        for name in places:
+            if getattr(options, name) is None:
+                setattr(options, name, own.get(name, recorded[name]))
+        for name in sorted(places & {"out", "figures"}):
+            check_folder(getattr(options, name))
         if getattr(options, "show", False):
             self._check_screen()
         return options
+
+    def _own_networks(self, options, folder):
+        """The networks of a folder, by their options. For other data, one that is needed and not there is an error."""
+        own = {}
+        for name, file, script in OWN_NETWORKS:
+            if os.path.exists(f"{folder}/{file}"):
+                own[name] = f"{folder}/{file}" if name == "parameters" else folder
+            elif (getattr(options, name, folder) is None and options.data != self.get_default("data")
+                  and os.path.exists(options.data)):
+                same = " ".join(f"--{word} {vars(options)[word]}" for word in sorted(READ_OWN) if vars(options)[word])
+                self.error(f"{folder}/{file}: not there yet; {script} {same} writes it, or name another with --{name} "
+                           f"(the recorded one: {self.get_default(name)})")
+        return own
 
     def _check_screen(self):
         """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""
@@ -141,7 +180,7 @@ class ArgumentParser(argparse.ArgumentParser):
             from matplotlib import pyplot
 
             pyplot.close(pyplot.figure())
-            if pyplot.get_backend().lower() in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template"):
+            if pyplot.get_backend().lower() == "agg":  # which it falls back on
                 raise ImportError("there is no screen, or no GUI toolkit such as tkinter")
         except Exception as error:
             self.error(f"--show: cannot show a figure here: {describe(error)}")
@@ -159,7 +198,7 @@ def _option_type(kind, is_valid, expected):
     return value_of
 
 
-def integer(low=1, high=LARGEST_INTEGER):
+def integer(low=1, high=10**9):
     """The type of an option that is a whole number from `low` to `high`."""
     return _option_type(int, lambda value: low <= value <= high, f"a whole number from {low} to {high}")
 
@@ -172,18 +211,17 @@ def real(above=None, at_least=None, below=math.inf):
 
 
 seed = integer(0, 2**32 - 1)  # the type of an option that seeds numpy.random.RandomState
+path = _option_type(str, bool, "the name of a file or a folder")  # "" would make "/" of paths that begin with it
 
 
-def path(text):
-    """The type of an option that names a file or a folder: "" would make "/" of the paths that begin with it."""
-    return _option_type(str, bool, "the name of a file or a folder")(text)
+def add_descent_options(parser, learning_rate, iterations, what, fewest=1):
+    """The options of gradient descent, with their defaults.
 
-
-def add_descent_options(parser, learning_rate, iterations, what):
-    """The options of gradient descent, with their defaults; what : "training" or "each retraining"."""
+    what : "training" or "each retraining"; fewest : the lowest number of iterations that is allowed
+    """
     parser.add_argument("--learning-rate", type=real(above=0), default=learning_rate, metavar="RATE",
                         help=f"step size of {what}")
-    parser.add_argument("--iterations", type=integer(), default=iterations, metavar="N",
+    parser.add_argument("--iterations", type=integer(fewest), default=iterations, metavar="N",
                         help=f"iterations of {what}")
     parser.add_argument("--l1", type=real(at_least=0), default=0.0, metavar="FACTOR",
                         help="penalty on large weights (section 3.1), slow: this factor times the sum of magnitudes")
@@ -192,14 +230,5 @@ def add_descent_options(parser, learning_rate, iterations, what):
     parser.add_argument("--batch", type=integer(), metavar="N",
                         help="stochastic gradient descent, with N pictures at an iteration, for data sets that are too "
                              "large for all at once (default: all)")
-    parser.add_argument("--momentum", type=real(at_least=0, below=1), default=0.0, metavar="SHARE",
-                        help="with --batch: the share of the last update that is added to the next")
-
-
-def check_descent_options(parser, options):
-    """Refuse options that do not go together: such as an --l2 for which a step would change the sign of the weights."""
-    if options.momentum and not options.batch:
-        parser.error("--momentum goes with --batch only")
-    if options.learning_rate * options.l2 >= 1:
-        parser.error(f"--l2 {options.l2:g} is too large for --learning-rate {options.learning_rate:g}: "
-                     "their product must be below 1")
+    parser.add_argument("--momentum", type=real(at_least=0, below=1), default=0.0, metavar="FRACTION",
+                        help="with --batch: the fraction of the last update that is added to the next")

@@ -37,7 +37,6 @@ def make_parser(description, *saved_networks):
         parser.add_path("--pruned", prun_parameters.PRUNED, "FILE",
                         "the network after pruning, or the folder of a run: its last network")
     parser.add_folders(nn_main.FIGURES, nn_main.FIGURES)
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     return parser
 
 
