@@ -15,8 +15,9 @@ import numpy as np
 
 import nn_functions as nn
 from datasets.files import check_folder, sha256
-from datasets.networks import load_parameters, load_trained, save_parameters
+from datasets.networks import load_parameters, save_parameters
 from datasets.npy import load_dict, save_dict
+from datasets.pictures import picture_shape
 from datasets.user_input import InputError
 
 VALUES = ("degree", "costs", "train_accuracy", "test_accuracy")
@@ -84,10 +85,10 @@ def load_pair(parameters_file, pruned, data_file):
 
     pruned : this file; or the folder of a run that started from the other two files: its last network is taken
     """
-    before, file = load_trained(parameters_file, data_file), pruned
+    before, file = load_parameters(parameters_file, int(np.prod(picture_shape(data_file)))), pruned
     if os.path.isdir(pruned):
         record = load_record(pruned)
-        for name, started_from in (("data", data_file), ("parameters", parameters_file)):
+        for name, started_from in (("parameters", parameters_file),):
             if record["run"].get(name) != sha256(started_from):
                 raise InputError(f"{record_file(pruned)}: is of a run that was not made from {started_from}; name the "
                                  f"right {name} with --{name}, or another run with --pruned")

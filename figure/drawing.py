@@ -62,6 +62,9 @@ def _subplots(*grid, figsize, layout=None, **settings):
     return figure, figure.subplots(*grid, **settings)
 
 
+subplots = _subplots
+
+
 def font_families():
     """Matplotlib's own fonts, and those of `FALLBACK_FONTS` that are installed, for letters that the former lack."""
     import matplotlib
