@@ -13,7 +13,8 @@ OWN = "out"  # folder in the working directory, for what is not the recorded exp
 # The networks that are read from there: the option, the file that must be there, and the script that writes it.
 OWN_NETWORKS = (("parameters", "parameters.npy", "nn_main.py"), ("pruned", "degree_costs.npy", "pruning.py"))
 READ_OWN = {"data", "out", "parameters"}  # options with which they are read: they mean another unpruned network
-NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster"}  # options that do not change what comes out
+# Options that do not change what comes out.
+NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster", "draw", "fresh", "networks"}
 
 
 class InputError(ValueError):
