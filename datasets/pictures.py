@@ -24,7 +24,7 @@ class Data(NamedTuple):
     notes: tuple = ()  # lines of text about the data that a user should see
 
 
-def load_data(path, scale=True):
+def load_data(path, scale=True, report=print):
     """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError, or OSError.
 
     scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
@@ -50,9 +50,11 @@ def load_data(path, scale=True):
         notes.append(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {max_pixel}")
     if Y_train.min() == Y_train.max():
         notes.append(f"warning: {path}: every label in y_train is {Y_train.min():.0f}")
+    for note in notes:
+        report(note)
     if train.dtype == np.uint8 and not scale:
-        return Data(as_columns(train), Y_train, as_columns(test), Y_test, tuple(notes))
-    return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test, tuple(notes))
+        return Data(as_columns(train), Y_train, as_columns(test), Y_test)
+    return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test)
 
 
 def commoner_label(data):
