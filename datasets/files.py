@@ -64,3 +64,7 @@ def sha256(path):
     """The SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_temporaries(*patterns):
+    pass

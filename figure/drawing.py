@@ -105,3 +105,6 @@ def weights_as_picture(weights, shape):
     with np.errstate(over="ignore"):
         picture = np.clip(0.5 + weights.reshape(shape) / (2 * scale), 0, 1)
     return np.round(picture * LEVELS) / LEVELS, scale
+
+
+subplots, figure = _subplots, _figure
