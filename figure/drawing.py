@@ -39,9 +39,6 @@ def set_degrees(axes, degrees, last):
     axes.xaxis.minorticks_off()
 
 
-subplots = _subplots
-
-
 def font_families():
     """Matplotlib's own fonts, and those of `FALLBACK_FONTS` that are installed, for letters that the former lack."""
     import matplotlib
