@@ -81,13 +81,6 @@ def other_data(path, data_file):
     return f"{path}: was trained on another data set than {data_file}"
 
 
-def other_data(path, data_file):
-    """A line if a network is known to be trained on another data set, else None."""
-    trained_on = load_training(path).get("data")
-    return f"{path}: was trained on another data set than {data_file}" if trained_on not in (
-        None, sha256(data_file)) else None
-
-
 def save_parameters(path, parameters, costs):
     """Write a network and its costs as the original experiment did: the dict `W1, b1, ..., WL, bL, costs`."""
     save_dict(path, {**parameters, "costs": costs})
