@@ -141,7 +141,7 @@ def test_scripts_find_their_files_from_any_folder(tmp_path):
     ("nn_main.py", ["--data", "missing"]), ("nn_main.py", ["--learning-rate", "1e300"]),
     ("pruning.py", ["--parameters", "missing"]),
     ("prun_parameters.py", ["--parameters", "missing"]), ("nn_test.py", ["missing"]),
-    ("figure.sensitivity", ["--data", "no"])])
+    ("figure.network", ["--data", "no"])])
 def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
     out = ["--out", tmp_path / "o" / "deep"] if script in ("nn_main.py", "pruning.py") else []
     fail(script, *options, *out, "--figures", tmp_path / "figure")
@@ -164,11 +164,11 @@ def test_with_a_data_set_of_ones_own_no_other_option_is_needed(photos, tmp_path)
     assert "after it: out/prun_parameter/prun_parameters2.npy" in succeed("prun_parameters.py", *options, "--photos",
                                                                           photos, cwd=tmp_path)
     assert "network: out/parameters.npy" in succeed("nn_test.py", *options, photos, cwd=tmp_path)
-    succeed("figure.sensitivity", *options, cwd=tmp_path)
+    succeed("figure.network", *options, cwd=tmp_path)
     assert {str(path) for path in contents(tmp_path / "out")} == {
         "parameters.npy", "data.npy", "cost.png", "degree_costs.npy", "degree_costs.png",
         "prun_parameter/prun_parameters1.npy", "prun_parameter/prun_parameters2.npy", "prun_predict.png", "predict.png",
-        "sensitivity.png"}
+        "network.png"}
     assert recorded_files() == before and {path.name for path in tmp_path.iterdir()} == {"my.h5", "out"}
 
 
@@ -210,7 +210,7 @@ def test_a_network_that_is_not_there_yet_is_one_line(script, file, maker, small_
 
 def test_a_network_of_another_data_set_is_refused(trained, photos, tmp_path):
     other = write_data(tmp_path / "other.h5", seed=1)
-    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.sensitivity", "figure.network",
+    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.network",
                    "figure.animation"):
         line = fail(script, "--data", other, "--out", trained / "out", "--figures", tmp_path / "f")
         assert line == (f"{script.removeprefix('figure.').removesuffix('.py')}.py: {trained / 'out'}/parameters.npy: "
