@@ -99,7 +99,7 @@ class Frame(NamedTuple):
     mask: np.ndarray  # of layer 1
     degree: float
     evaluation: nn.Evaluation
-    verdicts: list  # of `nn_test.Verdict`
+    verdicts: list  # of `nn_test.Prediction`
 
 
 def make_frames(data, parameters, photos, labels, steps):
@@ -109,7 +109,7 @@ def make_frames(data, parameters, photos, labels, steps):
     stages = [parameters, *(step.parameters for step in studies.show_progress(after, steps, "steps"))]
     X = pictures.as_columns(photos)
     return [Frame(step, network["W1"] != 0, prun_mask.degree(network), nn.evaluate(data, network),
-                  nn_test.verdicts(X, labels, network)) for step, network in enumerate(stages)]
+                  nn_test.classify(X, labels, network)) for step, network in enumerate(stages)]
 
 
 class Film:

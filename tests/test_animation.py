@@ -41,7 +41,7 @@ def test_a_frame_shows_the_network_after_its_step(film, small_data):
     for number, (frame, network) in enumerate(zip(film.frames, expected, strict=True)):
         assert (frame.step, frame.degree) == (number, prun_mask.degree(network))
         assert np.array_equal(frame.mask, network["W1"] != 0) and frame.evaluation == nn.evaluate(data, network)
-        assert frame.verdicts == nn_test.verdicts(as_columns(photos), LABELS, network)
+        assert frame.verdicts == nn_test.classify(as_columns(photos), LABELS, network)
         film.show(number)
         degrees.append(frame.degree)
         assert film.title.get_text() == (f"step {number}: {frame.degree:.1f} % pruned, {frame.mask.sum()} connections "
@@ -65,7 +65,7 @@ def test_what_is_pruned_does_not_look_like_what_training_has_not_changed(tmp_pat
     learned = np.zeros((1, 144))
     learned[0, 96:] = np.linspace(-1, 1, 48)
     mask = np.arange(144)[None] >= 48  # two rows are pruned; the next two are not changed
-    common = nn.Evaluation(0.1, 90.0, 80.0), [nn_test.Verdict("car", False)]
+    common = nn.Evaluation(0.1, 90.0, 80.0), [nn_test.Prediction("car", False)]
     frames = [animation.Frame(0, np.ones_like(mask), 0.0, *common), animation.Frame(1, mask, 33.3, *common)]
     film = animation.Film(learned, (6, 8, 3), frames, np.zeros((1, 6, 8, 3), np.uint8))
     before, after = (film.picture(0, frame) for frame in frames)
