@@ -1,6 +1,9 @@
 """Figures, made without pyplot: they need no screen, and the caller's Matplotlib stays as it was."""
 
+import contextlib
 import io
+import os
+import sys
 import warnings
 
 import numpy as np
@@ -20,6 +23,13 @@ FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "W
 
 def figure(**settings):
     """A figure of `matplotlib.figure.Figure`, of which pyplot does not know."""
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if backend:  # a notebook's, which would have stopped the import where it is not installed
+        os.environ["MPLBACKEND"] = backend
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -34,9 +44,10 @@ def subplots(*grid, figsize, layout=None, **settings):
 
 def set_degrees(axes, degrees, last):
     """Make the x-axis, 100 less the pruning degree, logarithmic, from 100 to a last degree; degrees : its ticks."""
-    axes.set(xscale="log", xlim=(100, 100 - last), xlabel="pruning degree (%)")
+    axes.set(xscale="log", xlabel="pruning degree (%)")
     axes.set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
     axes.xaxis.minorticks_off()
+    axes.set_xlim(100, 100 - last)
 
 
 def font_families():
@@ -86,10 +97,10 @@ def weights_as_picture(weights, shape):
     return np.round(picture * LEVELS) / LEVELS, scale
 
 
-def draw_units(axes, weights, shape):
+def draw_units(axes, weights, shape, kept=None):
     """Draw each unit's weights as a picture, on one scale; what is pruned is black.
 
-    axes : an array of one a unit; weights : of shape (units, n)
+    axes : an array of one a unit; weights : of shape (units, n); kept : None for weights != 0, or another mask
     shape : (height, width), and weights below 0 are red, above 0 blue; or (height, width, 3), and 0 is grey, weights
         above 0 lighter, below 0 darker, and a pixel black where all its three colours are pruned
     Returns the weight from which on a colour is full.
@@ -97,11 +108,11 @@ def draw_units(axes, weights, shape):
     from matplotlib import colormaps
 
     picture, scale = weights_as_picture(weights, (len(weights), *shape))
-    left = (weights != 0).reshape(picture.shape)
+    kept = (weights != 0 if kept is None else kept).reshape(picture.shape)
     if len(shape) == 2:
-        picture = colormaps["RdBu"](picture)[..., :3] * left[..., None]
+        picture = colormaps["RdBu"](picture)[..., :3] * kept[..., None]
     else:
-        picture = (0.3 + 0.7 * picture) * left.any(axis=3, keepdims=True)
+        picture = (0.3 + 0.7 * picture) * kept.any(axis=3, keepdims=True)
     for panel, pixels in zip(np.ravel(axes), picture):
         panel.imshow(pixels, interpolation="nearest")
         panel.set(xticks=[], yticks=[])
