@@ -51,10 +51,8 @@ def test_weights_as_pictures():
 
 
 MAINS = '''
-import functools, importlib, json, logging, sys
+import importlib, json, logging, sys
 import matplotlib
-from figure import animation
-animation.study = functools.partial(animation.study, steps=1)
 matplotlib.use("svg")
 matplotlib.rcParams["font.size"] = 17
 from matplotlib import pyplot
@@ -78,8 +76,7 @@ def test_matplotlib_is_the_same_after_each_script(trained, photos, tmp_path):
              "pruning": [*data, *networks[:2], "--steps", "1", "--iterations", "3", "--out", str(tmp_path)],
              "prun_parameters": [*data, *networks, "--photos", str(photos)],
              "nn_test": [str(photos), *data, *networks[:2]], "figure.network": [*data, *networks],
-             "figure.weights": [*data, *networks], "figure.sensitivity": [*data, *networks[:2]],
-             "figure.animation": [*data, *networks[:2], "--html", str(tmp_path / "page.html")]}
+             "figure.weights": [*data, *networks], "figure.sensitivity": [*data, *networks[:2]]}
     done = subprocess.run([sys.executable, "-c", MAINS, json.dumps(mains)], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -210,8 +210,7 @@ def test_a_network_that_is_not_there_yet_is_one_line(script, file, maker, small_
 
 def test_a_network_of_another_data_set_is_refused(trained, photos, tmp_path):
     other = write_data(tmp_path / "other.h5", seed=1)
-    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.sensitivity", "figure.network",
-                   "figure.animation"):
+    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.sensitivity", "figure.network"):
         line = fail(script, "--data", other, "--out", trained / "out", "--figures", tmp_path / "f")
         assert line == (f"{script.removeprefix('figure.').removesuffix('.py')}.py: {trained / 'out'}/parameters.npy: "
                         f"was trained on another data set than {other}; name that one with --data, or train a network "
