@@ -78,15 +78,16 @@ def ratio(point, weights=WEIGHTS):
 
 # --------------------------------------------------------------------------------------------- training and pruning
 
-def keep_share(parameters, share, factors):
-    """The masks that keep each layer's factor times a share of its connections (at most all), and no dead neurons.
+def keep_fraction(parameters, fraction, factors):
+    """The masks that keep each layer's factor times a fraction of its connections (at most all), the strongest.
 
-    The strongest are kept.
+    Without dead neurons.
     """
     masks = {}
     for l, factor in enumerate(factors, start=1):
         W = parameters[f"W{l}"]
-        masks[f"W{l}"] = prun_mask.keep_largest(W, max(1, round(min(1, factor * share) * W.size)))
+        number = min(np.count_nonzero(W), max(1, round(min(1, factor * fraction) * W.size)))
+        masks[f"W{l}"] = prun_mask.keep_largest(np.abs(W), number, among=W != 0)
     return prun_mask.without_dead_neurons(masks)
 
 

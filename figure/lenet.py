@@ -69,7 +69,7 @@ def prune_in_steps(data, parameters, stages, seed, factors=LAYER_FACTORS):
     for stage in stages:
 
         def masks_of(step, before, shares=stage.shares):
-            return digits.keep_share(before, shares[step - 1], factors)
+            return digits.keep_fraction(before, shares[step - 1], factors)
 
         steps = pruning.prune_iteratively(data, found[-1], masks_of, descent=nn.minibatch_descent,
                                           **digits.settings_of(stage, data.X_train.shape[1], seed, DROPOUT))

@@ -91,7 +91,7 @@ def take_step(data, before, folder, held_out, factors, dropout, steps, seed):
                                              **settings)[0]
 
     def masks_of(_, parameters):
-        return digits.keep_share(parameters, stage.shares[0], factors)
+        return digits.keep_fraction(parameters, stage.shares[0], factors)
 
     return next(pruning.prune_iteratively(data, before, masks_of, descent=convolution.minibatch_descent,
                                           **settings)).parameters
