@@ -1,4 +1,4 @@
-"""The network before and after pruning, side by side: weights, degree, accuracies, verdicts on photos, and size.
+"""The network before and after pruning, side by side: weights, degree, accuracies, predictions for photos, and size.
 
 With --export it writes what survived to a small file, which every script reads that takes --parameters.
 """
@@ -14,8 +14,7 @@ import nn_functions as nn
 import nn_main
 import nn_test
 import prun_mask
-from datasets import files, networks, pictures, record, user_input
-from datasets.photos import find_photos, photo_labels, read_photos
+from datasets import networks, pictures, record, user_input
 
 DATA = "datasets/carvnocar.h5"
 PARAMETERS = "datasets/parameters.npy"
@@ -38,17 +37,17 @@ class LayerRow(NamedTuple):
 def table_rows(parameters, inputs, active, positions=None):
     """The rows of `layer_table`.
 
-    The FLOP that are kept are finer than the paper's, which multiplies the share of weights kept by the previous
-    layer's share of activations not 0: here each connection that is left counts by its own input's share.
+    The FLOP that are kept are finer than the paper's, which multiplies the fraction of weights kept by the previous
+    layer's fraction of activations not 0: here each connection that is left counts by that of its own input.
 
-    inputs : for each layer, the share of pictures for which what each column of W meets is not 0
+    inputs : for each layer, the fraction of pictures for which what each column of W meets is not 0
     active : for each layer, that of its units
     positions : how often each layer's W is applied to a picture: 1, or for a convolution its patches; None: 1 for all
     """
     rows, kept_in_all, flop_kept = [], 0, 0
-    for l, (shares, units, times) in enumerate(zip(inputs, active, positions or [1] * len(active)), start=1):
+    for l, (not_zero, units, times) in enumerate(zip(inputs, active, positions or [1] * len(active)), start=1):
         kept = parameters[f"W{l}"] != 0
-        needed = (kept * shares).sum()
+        needed = (kept * not_zero).sum()
         rows.append(LayerRow(f"layer {l}", kept.size, 2 * times * kept.size, 100 * units.mean(), 100 * kept.mean(),
                              100 * needed / kept.size))
         kept_in_all, flop_kept = kept_in_all + kept.sum(), flop_kept + 2 * times * needed
@@ -64,7 +63,7 @@ def layer_table(parameters, X):
     does the output.
     """
     *hidden, AL = nn.activations(X, parameters)
-    # of the pixels and of each layer's units, the share of pictures for which they are not 0
+    # of the pixels and of each layer's units, the fraction of pictures for which they are not 0
     active = [np.ones(len(X)), *((A != 0).mean(axis=1) for A in hidden), np.ones(len(AL))]
     return table_rows(parameters, active[:-1], active[1:])
 
@@ -113,28 +112,17 @@ def print_export(path, pruned, unpruned):
           f"the weights\n(the paper: 15.6 %, with 5 bits in fully connected layers, 8 in convolutions)")
 
 
-def changed_verdicts(one, other, data, photos):
-    """How many verdicts differ between two networks on the training pictures, the test pictures and the photos: a list.
+def changed_predictions(one, other, data, photos):
+    """For how many training pictures, test pictures and photos two networks predict different classes: a list.
+
+    Networks of the same accuracy may make other mistakes.
     """
     inputs = [data.X_train, data.X_test, pictures.as_columns(photos)]
     return [((nn.predict(X, one) > 0.5) != (nn.predict(X, other) > 0.5)).sum() for X in inputs]
 
 
-def print_changed_by_pruning(unpruned, pruned, data, photos):
-    """Print how many verdicts pruning has changed; two networks of the same accuracy may make other mistakes."""
-    train, test, photo = changed_verdicts(unpruned, pruned, data, photos)
-    print(f"verdicts changed by pruning: {train} of {data.Y_train.size} training pictures, {test} of "
-          f"{data.Y_test.size} test pictures, {photo} of {len(photos)} photos")
-
-
-def print_changed_by_export(exported, pruned, data, photos):
-    """Print how many verdicts differ between the exported network and the one that it was made of."""
-    print(f"of its verdicts on {data.Y_train.size + data.Y_test.size} pictures and {len(photos)} photos, "
-          f"{sum(changed_verdicts(exported, pruned, data, photos)) or 'none'} changed")
-
-
-@user_input.exit_status
-def main(argv=()):
+def parse_options(argv):
+    """The command line."""
     parser = user_input.ArgumentParser("Compare the network before and after pruning.")
     parser.add_path("--data", DATA, "FILE", "the pictures, HDF5")
     parser.add_path("--parameters", PARAMETERS, "FILE", "the network before pruning")
@@ -143,47 +131,51 @@ def main(argv=()):
                         help="write what survived of the pruned network: float32 weights, and the gaps between them")
     parser.add_path("--photos", PHOTOS, "DIR", "folder of photos, with a labels.csv")
     parser.add_folders(FIGURES, FIGURES)
-    parser.add_argument("--show", action="store_true", help="show the figure in a window, too")
     options = parser.parse_args(argv)
-
-    files.check_folder(options.figures)
     if options.export and not options.export.lower().endswith(".npz"):  # no data set, photo or table is called so
         parser.error(f"--export {options.export}: name a file FILE.npz")
-    if options.export:
-        files.check_file(options.export)
-    data = pictures.load_data(options.data, scale=False)
-    for note in data.notes:
-        print(note)
+    return options
+
+
+@user_input.exit_status
+def main(argv=()):
+    options = parse_options(argv)
     unpruned, pruned, pruned_file = record.load_pair(options.parameters, options.pruned, options.data)
-    if options.export and os.path.realpath(options.export) in map(os.path.realpath, (options.parameters, pruned_file)):
-        raise user_input.InputError(f"{options.export}: is a file that this command reads; export to another one")
-    shape = pictures.picture_shape(options.data)
-    found, unread = find_photos([options.photos])
-    paths, photos, errors = read_photos(found, shape)
+    if options.export:
+        user_input.check_file(options.export)
+        if os.path.realpath(options.export) in map(os.path.realpath, (options.parameters, pruned_file)):
+            raise user_input.InputError(f"{options.export}: is a file that this command reads; export to another one")
+    print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
+    if note := networks.other_data(options.parameters, options.data):
+        print(note)
+    data = pictures.load_data(options.data, scale=False)
+    paths, photos, labels, notes, errors = nn_test.read_labelled([options.photos],
+                                                                 pictures.picture_shape(options.data))
     if not paths:
         raise user_input.InputError(errors[0])
-    labels, unmatched = photo_labels(paths)
-    for note in unread + unmatched:
+    for note in notes:
         print(note)
+    nn_main.print_if_nothing_learned(options.parameters, data, unpruned)
 
-    nn_main.print_if_nothing_learned(options.parameters, data, unpruned,
-                                     *networks.load_start(options.parameters, unpruned))
-    print(f"before pruning: {options.parameters}\nafter it: {pruned_file}")
-    judged = [nn_test.verdicts(pictures.as_columns(photos), labels, parameters) for parameters in (unpruned, pruned)]
-    print_network("Unpruned network", unpruned, data, nn_test.score(judged[0], labels))
-    print_network("Pruned network", pruned, data, nn_test.score(judged[1], labels))
-    print_changed_by_pruning(unpruned, pruned, data, photos)
+    predictions = [nn_test.classify(pictures.as_columns(photos), labels, network) for network in (unpruned, pruned)]
+    print_network("Unpruned network", unpruned, data, nn_test.score(predictions[0], labels))
+    print_network("Pruned network", pruned, data, nn_test.score(predictions[1], labels))
+    train, test, photo = changed_predictions(unpruned, pruned, data, photos)
+    print(f"predictions changed by pruning: {train} of {data.Y_train.size} training pictures, {test} of "
+          f"{data.Y_test.size} test pictures, {photo} of {len(photos)} photos")
     print_compact(pruned, data.X_train)
     if options.export:
         networks.export_parameters(options.export, pruned)
         print_export(options.export, pruned, unpruned)
-        print_changed_by_export(networks.load_parameters(options.export, len(data.X_train)), pruned, data, photos)
+        exported = networks.load_parameters(options.export, len(data.X_train))
+        print(f"of its predictions for {data.Y_train.size + data.Y_test.size} pictures and {len(photos)} photos, "
+              f"{sum(changed_predictions(exported, pruned, data, photos)) or 'none'} changed")
     print()
 
-    title = "Before pruning (first line) and after it, with the probability of a car; red frame: either is wrong"
-    nn_test.draw_photos(paths, photos, judged, title, f"{options.figures}/prun_predict.png", options.show)
+    title = "Before pruning (first line) and after it, with the probability of a car; red frame: at least one is wrong"
+    nn_test.draw_photos(paths, photos, predictions, title, f"{options.figures}/prun_predict.png", options.show)
     for error in errors:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{user_input.program()}: {error}", file=sys.stderr)
     return 2 if errors else 0
 
 

@@ -23,22 +23,17 @@ SHA256 = {  # of the unpacked files
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-NEXT = """
-To train and prune LeNet-300-100 on it:
-
-    python -m figure.lenet{data}"""
-
 
 def is_there(folder, name):
-    """Whether a folder has the expected file, gzipped or not; a line says so. Raises OSError."""
+    """Whether a folder has one of the files, gzipped or not. Raises InputError if it is another data set's."""
     try:
         path = mnist.find_file(folder, name)
-        is_right = hashlib.sha256(mnist.read_unpacked(path)).hexdigest() == SHA256[name]
-    except InputError:  # missing, or damaged
+    except InputError:
         return False
-    if is_right:
-        print(f"{path}: already there, checked")
-    return is_right
+    if hashlib.sha256(mnist.read_unpacked(path)).hexdigest() != SHA256[name]:
+        raise InputError(f"{path}: is not MNIST's, or damaged; name another folder with --out, or remove it")
+    print(f"{path}: already there, checked")
+    return True
 
 
 def fetch(mirror, name):
@@ -47,9 +42,8 @@ def fetch(mirror, name):
     packed = download(url)
     with as_input_error(url, "a gzip file"):
         content = gzip.decompress(packed)
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[name]:
-        raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is {found}, not {SHA256[name]}")
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is not {SHA256[name]}")
     return content
 
 
@@ -59,7 +53,7 @@ def main(argv=()):
     parser.add_argument("--mirror", default=MIRRORS[0], metavar="URL", help="where the four gzipped files are")
     parser.add_path("--out", mnist.MNIST, "DIR", "folder to keep them in")
     options = parser.parse_args(argv)
-    files.check_folder(options.out)
+    user_input.check_folder(options.out)
 
     missing = [name for name in SHA256 if not is_there(options.out, name)]
     try:
@@ -71,8 +65,8 @@ def main(argv=()):
         path = os.path.join(options.out, name)
         files.write_atomically(path, lambda file, content=content: file.write(content))
         print(f"{path}: {len(content)} bytes, checked")
-    is_default = options.out == user_input.default_path(mnist.MNIST)
-    print(NEXT.format(data="" if is_default else f" --data {shlex.quote(options.out)}"))
+    data = "" if options.out == user_input.default_path(mnist.MNIST) else f" --data {shlex.quote(options.out)}"
+    print(f"\nTo train and prune LeNet-300-100 on it:\n\n    python -m figure.lenet{data}")
     return 0
 
 

@@ -6,6 +6,7 @@ id: the SHA-1 of "blob", its size, a zero byte and its content.
 
 import hashlib
 import os
+import shlex
 import sys
 
 from datasets import files, user_input
@@ -18,8 +19,8 @@ OUT = "datasets/original/carvnocar.h5"
 
 NEXT = """To train and prune on it at the original's step sizes:
 
-    python nn_main.py --data {out} {folders} --learning-rate 0.035 --iterations 4000
-    python pruning.py --data {out} --parameters {folder}/parameters.npy {folders} --learning-rate 0.05
+    python nn_main.py --data {out} --out {folder} --learning-rate 0.035 --iterations 4000
+    python pruning.py --data {out} --out {folder} --learning-rate 0.05
 
 The first cost must be 0.71261024, and the costs follow the published ones up to their first jump, at iteration 1625.
 From there on rounding decides, which differs from processor to processor: README.md says why."""
@@ -36,16 +37,14 @@ def main(argv=()):
     parser.add_argument("--url", default=URL, help="where it is")
     parser.add_path("--out", OUT, "FILE", "where to keep it")
     options = parser.parse_args(argv)
-    files.check_file(options.out)
+    user_input.check_file(options.out)
 
     content = download(options.url)
     if git_blob_id(content) != BLOB:
-        raise InputError(f"{options.url}: not the expected file: its git blob id is {git_blob_id(content)}, "
-                         f"not {BLOB}")
+        raise InputError(f"{options.url}: not the expected file: its git blob id is not {BLOB}")
     files.write_atomically(options.out, lambda file: file.write(content))
     folder = os.path.dirname(options.out) or "."
-    folders = f"--out {folder} --figures {folder}"
-    print(f"data set: {options.out}\n\n{NEXT.format(out=options.out, folder=folder, folders=folders)}")
+    print(f"data set: {options.out}\n\n{NEXT.format(out=shlex.quote(options.out), folder=shlex.quote(folder))}")
     return 0
 
 

@@ -1,12 +1,8 @@
 """MNIST: handwritten digits, 28x28 pixels each, in the IDX format. `python -m datasets.fetch_mnist` downloads them.
 
 An IDX file is a header of big-endian integers of 4 bytes, and then the values, here of one byte each. The header is a
-magic number, which says how many sizes follow, and these sizes:
-
-    pictures    2051, number of pictures, rows, columns
-    labels      2049, number of labels
-
-Other data sets of this format serve as well, such as Fashion-MNIST.
+magic number, 2051 for pictures and 2049 for labels, and the sizes: number, rows, columns; or number. Other data sets of
+this format serve as well, such as Fashion-MNIST.
 """
 
 import gzip
@@ -59,12 +55,16 @@ def _read_part(folder, part):
 
 
 def find_file(folder, name):
-    """The path of one of the four files, which may be gzipped. Raises InputError where there is none."""
-    for path in (os.path.join(folder, name), os.path.join(folder, f"{name}.gz")):
-        if os.path.exists(path):
+    """The path of one of the four files: also gzipped, also with a dot, train-images.idx3-ubyte. Raises InputError."""
+    for file in (name, f"{name}.gz", name.replace("-idx", ".idx"), f"{name.replace('-idx', '.idx')}.gz"):
+        if os.path.isfile(path := os.path.join(folder, file)):
             return path
-    out = "" if folder in (MNIST, default_path(MNIST)) else f" --out {shlex.quote(str(folder))}"
-    raise InputError(f"{folder}: has no {name}; `python -m datasets.fetch_mnist{out}` gets it")
+    way_on = "all four files of a data set must be there, by their usual names"
+    if folder in (MNIST, default_path(MNIST)):
+        way_on = "`python -m datasets.fetch_mnist` gets it"
+    elif not os.path.isdir(folder) or not os.listdir(folder):  # into which no digits come beside other pictures
+        way_on = f"`python -m datasets.fetch_mnist --out {shlex.quote(str(folder))}` gets MNIST's"
+    raise InputError(f"{folder}: has no {name}, gzipped or not; {way_on}")
 
 
 def read_unpacked(path):
@@ -83,12 +83,11 @@ def read_idx(path):
     Returns uint8 of shape (m, rows, columns), or (m,). Raises InputError, or OSError.
     """
     content = read_unpacked(path)
-    with as_input_error(path, "an IDX file"):
-        magic = int.from_bytes(content[:4], "big")
-        if magic not in DIMENSIONS:
-            raise InputError(f"its magic number is {magic}, neither 2051 (pictures) nor 2049 (labels)")
-        sizes = np.frombuffer(content, ">u4", DIMENSIONS[magic], offset=4).tolist()
-        values = np.frombuffer(content, np.uint8)[4 + 4 * len(sizes):]
-        if len(values) != math.prod(sizes) or not len(values):
-            raise InputError(f"holds {len(values)} values, but its header says {' x '.join(map(str, sizes))}")
-        return values.reshape(sizes)
+    magic, *sizes = (int.from_bytes(content[i : i + 4], "big") for i in range(0, 16, 4))
+    if magic not in DIMENSIONS:
+        raise InputError(f"{path}: its magic number is {magic}, neither 2051 (pictures) nor 2049 (labels)")
+    sizes = sizes[:DIMENSIONS[magic]]
+    values = np.frombuffer(content, np.uint8)[4 + 4 * len(sizes):]
+    if len(values) != math.prod(sizes) or not len(values):
+        raise InputError(f"{path}: holds {len(values)} values, but its header says {' x '.join(map(str, sizes))}")
+    return values.reshape(sizes)

@@ -10,13 +10,11 @@ import numpy as np
 import nn_functions as nn
 from datasets.files import sha256, write_atomically
 from datasets.npy import load_dict, save_dict
-from datasets.pictures import picture_shape
 from datasets.user_input import InputError, as_input_error
 
 ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
 BITS = range(1, 33)  # that a gap may have
 NAME = re.compile("[Wb][1-9][0-9]*")  # of a layer's weights and biases
-MOST_NUMBERS = 10**8  # weights and biases, zeros included: a file of a few bytes must not fill the memory
 
 
 def load_parameters(path, n_x, outputs=1):
@@ -30,32 +28,33 @@ def load_parameters(path, n_x, outputs=1):
     with open(path, "rb") as file:
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
     stored = load_exported(path) if exported else load_dict(path)
-    parameters = {}
-    size = n_x
+    parameters, size = {}, n_x
     for l in range(1, sum(name[0] == "W" for name in filter(NAME.fullmatch, stored)) + 1):
-        for name in (f"W{l}", f"b{l}"):
-            value = stored.get(name)
-            if name[0] == "b" and isinstance(value, np.ndarray) and value.ndim == 1:
-                value = value[:, None]
-            if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "fiu":
-                raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
-            with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
-                parameters[name] = value.astype(float)
-            if not np.isfinite(parameters[name]).all():
-                raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
-        rows, columns = parameters[f"W{l}"].shape
-        if rows == 0 or columns != size:
-            way_on = "; (units, inputs) must be" if rows == size else (
+        W, b = (_matrix(path, name, stored.get(name)) for name in (f"W{l}", f"b{l}"))
+        if len(W) == 0 or W.shape[1] != size:
+            way_on = "; (units, inputs) must be" if len(W) == size else (
                 "; name its pictures with --data, or another network" if l == 1 else "")
-            raise InputError(f"{path}: W{l} has shape {(rows, columns)}, but {size} inputs come to it{way_on}")
-        if parameters[f"b{l}"].shape != (rows, 1):
-            raise InputError(f"{path}: b{l} has shape {parameters[f'b{l}'].shape}, not {(rows, 1)}")
-        size = rows
+            raise InputError(f"{path}: W{l} has shape {W.shape}, but {size} inputs come to it{way_on}")
+        if b.shape != (len(W), 1):
+            raise InputError(f"{path}: b{l} has shape {b.shape}, not {(len(W), 1)}")
+        parameters |= {f"W{l}": W, f"b{l}": b}
+        size = len(W)
     if not parameters:
         raise InputError(f"{path}: not a network W1, b1, ..., WL, bL, but {', '.join(stored)[:200]!r}")
     if size != outputs:
         raise InputError(f"{path}: is a network with {size} outputs; {outputs} must be")
     return parameters
+
+
+def _matrix(path, name, stored):
+    """What is stored as W or b of a layer as a finite float64 matrix, a copy. Raises InputError."""
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu" or stored.ndim not in (1, 2):
+        raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
+    with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
+        matrix = stored.astype(float)
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
+    return matrix if matrix.ndim == 2 else matrix[:, None]
 
 
 def load_training(path):
@@ -75,14 +74,11 @@ def load_start(path, parameters):
     return nn.initialize_parameters(nn.layer_sizes(parameters), training["seed"], training["init"]), training["init"]
 
 
-def load_trained(path, data_file):
-    """The parameters of a network for a data set. Raises InputError, also if it is known to be trained on another one.
-    """
-    trained_on = load_training(path).get("data")
-    if trained_on and trained_on != sha256(data_file):
-        raise InputError(f"{path}: was trained on another data set than {data_file}; "
-                         "name that one with --data, or train a network on this one")
-    return load_parameters(path, int(np.prod(picture_shape(data_file))))
+def other_data(path, data_file):
+    """A line if a network is known to be trained on another data set than that of a file, or else None."""
+    if load_training(path).get("data") in (None, sha256(data_file)):
+        return None
+    return f"{path}: was trained on another data set than {data_file}"
 
 
 def save_parameters(path, parameters, costs):
@@ -99,13 +95,11 @@ def export_parameters(path, parameters):
         the highest of each first, as np.packbits packs them
     weights : (entries,), float32; biases : (rows,), float32: those of all layers
 
-    Raises InputError if a number is too large for float32, or the network has more than MOST_NUMBERS; or OSError.
+    Raises InputError if a number is too large for float32, or OSError.
     """
     arrays = _exported(parameters)
     if not all(np.isfinite(arrays[name]).all() for name in ("weights", "biases")):
         raise InputError(f"{path}: cannot be written, a weight or bias is too large for float32")
-    if sum(value.size for value in parameters.values()) > MOST_NUMBERS:
-        raise InputError(f"{path}: cannot be written, the network has more than {MOST_NUMBERS:,} weights and biases")
     write_atomically(path, lambda file: file.write(_file_of(arrays)))
 
 
@@ -169,27 +163,31 @@ def load_exported(path):
 
     Whether layers chain and numbers are finite is the caller's to check. Raises InputError, or OSError.
     """
-    with open(path, "rb") as file, as_input_error(path, "an exported network"):
-        with np.load(file, allow_pickle=False) as archive:
-            if "connections" in archive.files:
-                raise InputError("is an exported network of an earlier version; export it again")
-            if not ARRAYS.keys() <= {*archive.files}:
-                return {name: archive[name] if NAME.fullmatch(name) else None for name in archive.files}
-            arrays = [archive[name] for name in ARRAYS]
-        if [array.dtype.str for array in arrays] != [*ARRAYS.values()]:
-            raise InputError(f"has arrays of types {', '.join(str(array.dtype) for array in arrays)}")
-        table, gaps, weights, biases = arrays
-        layers = table.tolist()  # as Python's integers, which do not overflow
-        if (not all(min(rows, columns) > 0 and bits in BITS and n >= 0 for rows, columns, bits, n in layers)
-                or sum(rows * (columns + 1) for rows, columns, _, _ in layers) > MOST_NUMBERS):
-            raise InputError(f"its layers are not those of a network of up to {MOST_NUMBERS:,} weights and biases")
-        sizes = -(-sum(bits * n for *_, bits, n in layers) // 8), sum(n for *_, n in layers), sum(r for r, *_ in layers)
-        if sizes != (len(gaps), len(weights), len(biases)):
-            raise InputError("its gaps, weights or biases are more or fewer than its layers say")
-        parameters, gaps = {}, np.unpackbits(gaps)
-        for l, (rows, columns, bits, n) in enumerate(layers, start=1):
-            (gap, gaps), (w, weights), (b, biases) = map(np.split, (gaps, weights, biases), ([n * bits], [n], [rows]))
-            W = np.zeros(rows * columns, np.float32)
-            W[np.cumsum(gap.reshape(n, bits) @ 2 ** np.arange(bits)[::-1] + 1) - 1] = w
-            parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
-        return parameters
+    with (open(path, "rb") as file, as_input_error(path, "an exported network"),
+          np.load(file, allow_pickle=False) as archive):
+        stored = {name: archive[name] if name in ARRAYS or NAME.fullmatch(name) else None for name in archive.files}
+    if not ARRAYS.keys() <= stored.keys():
+        return stored
+    parameters = _decoded(*(stored[name] for name in ARRAYS))
+    if parameters is None:
+        raise InputError(f"{path}: not an exported network, or a damaged one: its arrays do not fit together")
+    return parameters
+
+
+def _decoded(layers, gaps, weights, biases):
+    """The network of these arrays, see `export_parameters`; None if they do not fit together."""
+    if ([array.dtype.str for array in (layers, gaps, weights, biases)] != [*ARRAYS.values()]
+            or layers.shape[1:] != (4,) or (layers < (1, 1, BITS[0], 0)).any() or (layers[:, 2] > BITS[-1]).any()
+            or gaps.shape != (-(-(layers[:, 2] @ layers[:, 3]) // 8),)
+            or weights.shape != (layers[:, 3].sum(),) or biases.shape != (layers[:, 0].sum(),)):
+        return None
+    parameters, gaps = {}, np.unpackbits(gaps)
+    for l, (rows, columns, bits, n) in enumerate(layers.tolist(), start=1):
+        (gap, gaps), (w, weights), (b, biases) = map(np.split, (gaps, weights, biases), ([n * bits], [n], [rows]))
+        places = np.cumsum(gap.reshape(n, bits) @ 2 ** np.arange(bits)[::-1] + 1) - 1
+        if n and places[-1] >= rows * columns:
+            return None
+        W = np.zeros(rows * columns, np.float32)
+        W[places] = w
+        parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
+    return parameters

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import csv
 import functools
+import glob
 import os
 import re
 import unicodedata
@@ -50,11 +51,9 @@ def read_picture(path, shape):
             ImageOps.exif_transpose(picture, in_place=True)
             return np.asarray(_to_rgb(picture).resize((width, height), Image.Resampling.BICUBIC))
         except Image.UnidentifiedImageError:
-            why = f"in none of the formats {', '.join(formats())}, or damaged"
-            why += "" if "HEIF" in formats() else f"; {HEIC_HELP}"
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-            why = f"more than {Image.MAX_IMAGE_PIXELS:,} pixels (9459 x 9459); make it smaller"
-        except Exception as error:  # a damaged file can make Pillow raise nearly anything
+            way_on = "" if "HEIF" in formats() else f"; {HEIC_HELP}"
+            why = f"in none of the formats {', '.join(formats())}, or damaged{way_on}"
+        except Exception as error:  # too many pixels; and a damaged file can make Pillow raise nearly anything
             why = describe(error)
     raise InputError(f"{path}: cannot be read as a picture ({why})")
 
@@ -103,38 +102,40 @@ def read_photos(paths, shape):
 def find_photos(arguments):
     """The paths of all photos; and a line for each folder with other files, on how many of which endings it has.
 
-    A folder stands for the pictures in it and in its folders `car` and `nocar`. Raises InputError if it holds none.
+    A folder stands for the pictures in it and in its folders `car` and `nocar`. Raises InputError if it holds none. A
+    pattern such as *.png, where there is no file of this name, stands for what matches it: not every shell does that.
     """
     paths, notes = [], []
     for argument in arguments:
-        found, unread = [], []
-        for folder in filter(os.path.isdir, (argument, *(os.path.join(argument, name) for name in FOLDER_LABELS))):
-            pictures, others = _list_folder(folder)
-            found += pictures
-            if others:
-                counts = ", ".join(f"{number} {ending}" for ending, number in others.items())
-                unread.append(f"{folder}: not read: {counts}" + (f"; {HEIC_HELP}" if HEIC & others.keys() else ""))
-        if not found and os.path.isdir(argument):
-            raise InputError("; ".join([f"{argument}: holds no pictures", *unread]))
-        paths, notes = paths + (found or [argument]), notes + unread
+        if os.path.isdir(argument):
+            found, unread = _list_folders(argument)
+            if not found:
+                raise InputError("; ".join([f"{argument}: holds no pictures", *unread]))
+            paths, notes = paths + found, notes + unread
+        else:
+            matching = [] if os.path.exists(argument) else sorted(glob.glob(argument), key=natural_order)
+            paths += matching or [argument]
     return paths, notes
 
 
-def _list_folder(folder):
-    """The paths of the pictures in a folder, by their endings, in natural order: 2.jpg before 10.jpg.
-
-    And how many other files there are of which endings, a Counter.
-    """
+def _list_folders(folder):
+    """The pictures of a folder and of `car` and `nocar` in it, in natural order: 2.jpg before 10.jpg; and the notes."""
     endings = {ending for ending, name in Image.registered_extensions().items() if name in formats()}
-    pictures, others = [], []
-    for name in sorted(os.listdir(folder), key=natural_order):
-        if os.path.splitext(name)[1].lower() in endings and not is_leftover(name):
-            pictures.append(os.path.join(folder, name))
-        elif not is_leftover(name) and name not in FOLDER_LABELS:
-            others.append(name)
-    if pictures and "labels.csv" in others:  # which is read for these
-        others.remove("labels.csv")
-    return pictures, collections.Counter(os.path.splitext(name)[1].lower() or "without ending" for name in others)
+    paths, notes = [], []
+    for place in filter(os.path.isdir, (folder, *(os.path.join(folder, name) for name in FOLDER_LABELS))):
+        names = sorted((name for name in os.listdir(place) if not is_leftover(name)), key=natural_order)
+        pictures = [name for name in names if _ending(name) in endings]
+        read = {*pictures, *FOLDER_LABELS, *(["labels.csv"] if pictures else [])}
+        unread = collections.Counter(_ending(name) or "without ending" for name in names if name not in read)
+        if unread:
+            counts = ", ".join(f"{number} {ending}" for ending, number in unread.items())
+            notes.append(f"{place}: not read: {counts}" + (f"; {HEIC_HELP}" if HEIC & unread.keys() else ""))
+        paths += [os.path.join(place, name) for name in pictures]
+    return paths, notes
+
+
+def _ending(name):
+    return os.path.splitext(name)[1].lower()
 
 
 def is_leftover(name):
@@ -155,49 +156,46 @@ def photo_labels(paths):
     """
     labels, notes = {}, []
     for folder in dict.fromkeys(map(os.path.dirname, paths)):
-        table, there = _read_labels_csv(folder), {*map(_normal_name, os.listdir(folder or "."))}
+        file = os.path.join(folder, "labels.csv")
+        table = _read_labels(file) if os.path.exists(file) else {}
+        own = {path: _normal(os.path.basename(path)) for path in paths if os.path.dirname(path) == folder}
         label_of_folder = FOLDER_LABELS.get(os.path.basename(os.path.abspath(folder)))
-        own = [path for path in paths if os.path.dirname(path) == folder]
-        labels |= {path: table.get(_normal_name(path), label_of_folder) for path in own}
-        unlabelled = [os.path.basename(path) for path in own if labels[path] is None]
+        labels |= {path: table.get(name, label_of_folder) for path, name in own.items()}
+        there = {*map(_normal, os.listdir(folder or "."))}
         for what, names in (("rows without a photo", [name for name in table if name not in there]),
-                            ("photos without a row", unlabelled)):
+                            ("photos without a row", [name for path, name in own.items() if labels[path] is None])):
             if table and names:
-                more = ", ..." if len(names) > 3 else ""
-                notes.append(f"{os.path.join(folder, 'labels.csv')}: {len(names)} {what}: {', '.join(names[:3])}{more}")
+                notes.append(f"{file}: {len(names)} {what}: {', '.join(names[:3])}{', ...' if names[3:] else ''}")
     return [labels[path] for path in paths], notes
 
 
-def _normal_name(path):
-    """The name of a file as one form of Unicode: a Mac writes an é as two characters."""
-    return unicodedata.normalize("NFC", os.path.basename(path))
+def _normal(name):
+    """A file's name as one form of Unicode: a Mac writes an é as two characters."""
+    return unicodedata.normalize("NFC", name)
 
 
-def _read_labels_csv(folder):
-    """The labels.csv of a folder, a dict from file name to label, empty if there is none. Raises InputError, OSError.
+def _read_labels(path):
+    """The labels of a table, a dict from file name to label. Raises InputError, OSError.
 
     It has columns file and label, separated by commas, semicolons or tabs.
     """
-    path, table = os.path.join(folder, "labels.csv"), {}
-    if not os.path.exists(path):
-        return table
+    table = {}
     try:
         with open(path, encoding="utf-8-sig") as file:
             lines = file.read().splitlines()
-        reader = csv.DictReader(lines, delimiter=max(",;\t", key="".join(lines[:1]).count))
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        if not {"file", "label"} <= {*reader.fieldnames}:
-            raise InputError(f"not a table with the columns file and label, but with {', '.join(reader.fieldnames)!r}")
-        for row in reader:
-            name, label = ((row[column] or "").strip() for column in ("file", "label"))
-            if not name and not label:
-                continue
-            if label.lower() not in LABELS:
-                raise InputError(f"row {reader.line_num}: {name} has the label {label!r}, not 0 or 1, nocar or car")
-            if table.setdefault(unicodedata.normalize("NFC", name), LABELS[label.lower()]) != LABELS[label.lower()]:
-                raise InputError(f"row {reader.line_num}: {name} had another label before")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: has another encoding than UTF-8; save it as CSV UTF-8") from error
-    except (InputError, csv.Error) as error:
-        raise InputError(f"{path}: {error}") from error
+    head, *rows = csv.reader(lines or [""], delimiter=max(",;\t", key="".join(lines[:1]).count))
+    head = [name.strip().lower() for name in head]
+    if not {"file", "label"} <= {*head}:
+        raise InputError(f"{path}: not a table with the columns file and label, but with {', '.join(head)!r}")
+    for number, row in enumerate(rows, start=2):
+        cells = {"file": "", "label": "", **dict(zip(head, map(str.strip, row)))}
+        name, label = _normal(cells["file"]), cells["label"]
+        if not name and not label:
+            continue
+        if label.lower() not in LABELS:
+            raise InputError(f"{path}: row {number}: {name} has the label {label!r}, not 0 or 1, nocar or car")
+        if table.setdefault(name, LABELS[label.lower()]) != LABELS[label.lower()]:
+            raise InputError(f"{path}: row {number}: {name} had another label before")
     return table

@@ -1,14 +1,15 @@
 """Data sets of pictures, HDF5."""
 
-import contextlib
+import io
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from datasets.user_input import InputError, as_input_error
+from datasets.files import write_atomically
+from datasets.user_input import InputError, as_input_error, default_path
 
-CONVERTER = "python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 converts the layouts of others"
+NAMES = ("X_train", "y_train", "X_test", "y_test")  # of the arrays in a file
 
 
 class Data(NamedTuple):
@@ -21,54 +22,77 @@ class Data(NamedTuple):
     Y_train: np.ndarray
     X_test: np.ndarray
     Y_test: np.ndarray
-    notes: tuple = ()  # lines of text about the data that a user should see
 
 
-def load_data(path, scale=True):
+def load_data(path, scale=True, report=print):
     """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError, or OSError.
 
+    What the file must hold: see `save_data`.
+
     scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
-
-    Pictures are uint8, or floating-point numbers from 0 to 1 or from 0 to 255; a note tells which of the two was
-    assumed. Labels stored as (m,), (m, 1) or (1, m) are all read.
+    report : called with each line of text about the data that a user should see
     """
-    with open_hdf5(path) as file:
-        train, test = _stored_pictures(file, "train"), _stored_pictures(file, "test")
-        if (train.shape[1:], train.dtype) != (test.shape[1:], test.dtype):
-            raise InputError(f"pictures of two kinds: {train.shape[1:]} {train.dtype} in X_train, "
-                             f"{test.shape[1:]} {test.dtype} in X_test")
-        if train.dtype != np.uint8 and train.dtype.kind != "f":
-            raise InputError(f"X_train holds {train.dtype}, neither uint8 nor floating-point numbers; {CONVERTER}")
-        Y_train, Y_test = _stored_labels(file, "train", len(train)), _stored_labels(file, "test", len(test))
-        train, test = train[()], test[()]
-        max_pixel, other = _max_pixel(train, "X_train"), _max_pixel(test, "X_test")
-        if max_pixel != other:
-            raise InputError(f"X_train holds values from 0 to {max_pixel}, X_test from 0 to {other}; "
-                             "both must have the same scale")
-    notes = []
-    if train.dtype != np.uint8:
-        notes.append(f"{path}: the pictures are {train.dtype}, taken as values from 0 to {max_pixel}")
+    X_train, y_train, X_test, y_test = _read(path, NAMES)
+    try:
+        max_pixel = _check(X_train, y_train, X_test, y_test)
+    except InputError as error:
+        raise _refused(path, error) from error
+    if X_train.dtype != np.uint8:
+        report(f"{path}: the pictures are {X_train.dtype}, taken as values from 0 to {max_pixel}")
+    Y_train, Y_test = (y.reshape(1, -1).astype(float) for y in (y_train, y_test))
     if Y_train.min() == Y_train.max():
-        notes.append(f"warning: {path}: every label in y_train is {Y_train.min():.0f}")
-    if train.dtype == np.uint8 and not scale:
-        return Data(as_columns(train), Y_train, as_columns(test), Y_test, tuple(notes))
-    return Data(scale_pictures(train, max_pixel), Y_train, scale_pictures(test, max_pixel), Y_test, tuple(notes))
+        report(f"warning: {path}: every label in y_train is {Y_train.min():.0f}")
+    if shared := count_shared(X_train, X_test):
+        report(f"warning: {path}: {shared} of the {len(X_test)} test pictures are training pictures as well")
+    if X_train.dtype == np.uint8 and not scale:
+        return Data(as_columns(X_train), Y_train, as_columns(X_test), Y_test)
+    return Data(scale_pictures(X_train, max_pixel), Y_train, scale_pictures(X_test, max_pixel), Y_test)
 
 
-def commoner_label(data):
-    """What saying always the commoner label of the training pictures is worth; data : a `Data`.
+def save_data(path, X_train, y_train, X_test, y_test):
+    """Write a data set that `load_data` reads, as HDF5.
+
+    X_train, X_test : pictures, (m, height, width, 3); uint8 from 0 to 255, or floating point from 0 to 1 or to 255
+    y_train, y_test : labels 0 and 1 (a car) of any type of number, (m,), (m, 1) or (1, m)
+    Raises InputError, which is a ValueError, if they are not so; or OSError.
+    """
+    arrays = [np.asarray(array) for array in (X_train, y_train, X_test, y_test)]
+    try:
+        _check(*arrays)
+    except InputError as error:
+        raise InputError(f"{path}: not written: {error}") from error
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, array in zip(NAMES, arrays):
+            if name[0] == "X":
+                file.create_dataset(name, data=array, compression="gzip")
+            else:
+                file.create_dataset(name, data=array.reshape(-1, 1).astype(np.uint8))
+    write_atomically(path, lambda file: file.write(content.getbuffer()))
+
+
+def picture_shape(path):
+    """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError, or OSError."""
+    (shape,) = _read(path, ["X_train"], lambda stored: stored.shape)
+    if not _is_shape_of_pictures(shape):
+        raise _refused(path, f"X_train has shape {shape}, not (number, height, width, 3)")
+    return shape[1:]
+
+
+def majority_class(data):
+    """What predicting always the majority class of the training pictures is worth; data : a `Data`.
 
     Returns a text, for example 'always "no car"', and the accuracy of that on the training and test pictures, percent.
     """
     label = int(data.Y_train.mean() > 0.5)
-    shares = (float(100 * np.mean(label == Y)) for Y in (data.Y_train, data.Y_test))
-    return ('always "no car"', 'always "car"')[label], *shares
+    accuracies = (float(100 * np.mean(label == Y)) for Y in (data.Y_train, data.Y_test))
+    return ('always "no car"', 'always "car"')[label], *accuracies
 
 
-def picture_shape(path):
-    """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError."""
-    with open_hdf5(path) as file:
-        return _stored_pictures(file, "train").shape[1:]
+def count_shared(X_train, X_test):
+    """How many test pictures are, to the pixel, training pictures as well; pictures of shape (m, height, width, 3)."""
+    known = {hash(picture.tobytes()) for picture in X_train}
+    return sum(hash(picture.tobytes()) in known for picture in X_test)
 
 
 def scale_pictures(pictures, max_pixel=255):
@@ -84,73 +108,65 @@ def as_columns(pictures):
     return pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).T
 
 
-@contextlib.contextmanager
-def open_hdf5(path):
-    """Open an HDF5 file to read, an `h5py.File`; any error meanwhile becomes an InputError that names the file."""
+def _read(path, names, take=lambda stored: np.asarray(stored[()])):
+    """Arrays of an HDF5 file, or what `take` takes of them, by their names. Raises InputError, or OSError."""
     with open(path, "rb"):  # what is missing or a folder is an OSError; h5py's own message for it is very long
         pass
     with as_input_error(path, "an HDF5 file"), h5py.File(path, "r") as file:
-        yield file
+        stored = {}
+        file.visititems(lambda name, item: stored.update({name: item} if isinstance(item, h5py.Dataset) else {}))
+        found = [take(stored[name]) for name in names if name in stored]
+        holds = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in stored.items())[:400]
+    if missing := [name for name in names if name not in stored]:
+        raise _refused(path, f"has no array {', '.join(missing)}, but {holds or 'no others'}")
+    return found
 
 
-def list_arrays(file):
-    """The arrays that lie in an open HDF5 file itself, also in its groups, a dict from name to `h5py.Dataset`."""
-    arrays = {}
-    file.visititems(lambda name, item: arrays.update({name: item} if isinstance(item, h5py.Dataset) else {}))
-    return {name: array for name, array in arrays.items() if not array.external and not array.is_virtual}
+def _refused(path, why):
+    """The error of a file that is no data set, with the way on."""
+    return InputError(f"{path}: {why}; {default_path('datasets/README.md')} says what a data set holds, and how to "
+                      "make one of other files")
 
 
-def describe_arrays(file):
-    """The same as a text: "x (40, 8, 10, 3) uint8, y (40,) int64"."""
-    return ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in list_arrays(file).items())[:400]
+def _is_shape_of_pictures(shape):
+    """Whether it is that of an array of pictures, (m, height, width, 3)."""
+    return len(shape or ()) == 4 and shape[3] == 3 and 0 not in shape
 
 
-def _stored_array(file, name):
-    """The array `name` of an open HDF5 file: an `h5py.Dataset` of numbers. Raises InputError.
-
-    HDF5 can point into other files, which are not read.
+def _check(X_train, y_train, X_test, y_test):
+    """Find out whether arrays are a data set, see `save_data`. Returns the value of a white pixel. Raises InputError.
     """
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-        raise InputError(f"has no array {name} of its own, but {describe_arrays(file) or 'no arrays'}; {CONVERTER}")
-    stored = file[name]
-    if stored.external or stored.is_virtual:
-        raise InputError(f"{name} lies in other files; the data must be in the file itself")
-    if stored.dtype.kind not in "biuf":
-        raise InputError(f"{name} holds {stored.dtype}, not numbers; {CONVERTER}")
-    return stored
+    for name, X in (("X_train", X_train), ("X_test", X_test)):
+        if not _is_shape_of_pictures(X.shape):
+            raise InputError(f"{name} has shape {X.shape}, not (number, height, width, 3)")
+        if X.dtype != np.uint8 and X.dtype.kind != "f":
+            raise InputError(f"{name} holds {X.dtype}, neither uint8 nor floating-point numbers")
+    if (X_train.shape[1:], X_train.dtype) != (X_test.shape[1:], X_test.dtype):
+        raise InputError(f"pictures of two kinds: {X_train.shape[1:]} {X_train.dtype} in X_train, {X_test.shape[1:]} "
+                         f"{X_test.dtype} in X_test")
+    for name, y, m in (("y_train", y_train, len(X_train)), ("y_test", y_test, len(X_test))):
+        if y.shape not in ((m,), (m, 1), (1, m)) or y.dtype.kind not in "biuf":
+            raise InputError(f"{name} has shape {y.shape} and type {y.dtype}, not a number for each of {m} pictures")
+        others = np.setdiff1d(y, (0, 1))
+        if others.size:
+            raise InputError(f"{name} holds other values than 0 and 1: {', '.join(map(str, others[:5]))}")
+    max_pixel, other = _max_pixel("X_train", X_train), _max_pixel("X_test", X_test)
+    if max_pixel != other:
+        raise InputError(f"X_train holds values from 0 to {max_pixel}, X_test from 0 to {other}; both must have the "
+                         "same scale")
+    return max_pixel
 
 
-def _stored_pictures(file, part):
-    """The pictures of one part, "train" or "test", as an HDF5 data set of the right shape. Raises InputError."""
-    stored = _stored_array(file, f"X_{part}")
-    if len(stored.shape or ()) != 4 or stored.shape[3] != 3 or 0 in stored.shape:
-        raise InputError(f"X_{part} has shape {stored.shape}; (number, height, width, 3) was expected; {CONVERTER}")
-    return stored
-
-
-def _stored_labels(file, part, number):
-    """The labels of one part with so many pictures, (1, m). Raises InputError."""
-    stored = _stored_array(file, f"y_{part}")
-    if stored.shape not in ((number,), (number, 1), (1, number)):
-        raise InputError(f"y_{part} has shape {stored.shape} for {number} pictures; {CONVERTER}")
-    labels = stored[()]
-    others = np.setdiff1d(labels, (0, 1))
-    if others.size:
-        raise InputError(f"y_{part} holds other values than 0 and 1: {', '.join(map(str, others[:5]))}; "
-                         f"{CONVERTER}, with --car VALUE")
-    return labels.reshape(1, -1).astype(float)
-
-
-def _max_pixel(pictures, name):
+def _max_pixel(name, X):
     """The value of a white pixel in the pictures of one part, 1 or 255. Raises InputError.
 
     Interpolation leaves values slightly above 1; with none above 2 the pictures would be black if 255 were white.
     """
-    low, high = pictures.min(), pictures.max()
-    if pictures.dtype == np.uint8 and high > 1:
+    low, high = X.min(), X.max()
+    if X.dtype == np.uint8 and high <= 1:
+        raise InputError(f"{name} holds uint8 up to {high}, which are black pictures where 255 is white")
+    if X.dtype == np.uint8:
         return 255
-    if pictures.dtype == np.uint8:
-        raise InputError(f"{name} holds uint8 up to {high}, which are black pictures where 255 is white; {CONVERTER}")
     if not (low >= 0 and high <= 255):  # NaN is neither: minimum and maximum hand it on
         raise InputError(f"{name} holds values from {low} to {high}, not from 0 to 1 or 0 to 255")
     return 1 if high <= 2 else 255

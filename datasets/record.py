@@ -140,7 +140,8 @@ def exclusive(out):
     except (NotImplementedError, OSError) as error:
         raise InputError(f"{out}: this file system has no locks; name a folder on another one with --out") from error
     try:
-        remove_temporaries(record_file(out), network_file(out, "*"))
+        remove_temporaries(out, "degree_costs.npy")
+        remove_temporaries(f"{out}/prun_parameter")
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows does not remove what is open

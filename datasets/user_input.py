@@ -169,7 +169,7 @@ class ArgumentParser(argparse.ArgumentParser):
             if os.path.exists(f"{folder}/{file}"):
                 own[name] = f"{folder}/{file}" if name == "parameters" else folder
             elif (getattr(options, name, folder) is None and options.data != self.get_default("data")
-                  and os.path.exists(options.data)):
+                  and os.path.isfile(options.data)):
                 same = " ".join(f"--{word} {vars(options)[word]}" for word in sorted(READ_OWN) if vars(options)[word])
                 self.error(f"{folder}/{file}: not there yet; {script} {same} writes it, or name another with --{name} "
                            f"(the recorded one: {self.get_default(name)})")

@@ -12,8 +12,7 @@ PART = 32  # pictures at a time: then all that the layers compute of them stays 
 # LeNet-5 as Caffe has it, which the paper pruned: two convolutions with pooling, and two dense layers.
 PICTURE = (1, 28, 28)
 KERNEL = 5
-SIZES = {"W1": (20, 25), "W2": (50, 500), "W3": (500, 800), "W4": (10, 500)}
-WEIGHTS = sum(rows * columns for rows, columns in SIZES.values())
+UNITS = (20, 50, 500)  # filters of the convolutions, units of the first dense layer
 
 
 # -------------------------------------------------------------------------------------------------- the layers
@@ -151,12 +150,17 @@ class InParts(nn.Layer):
 
 # ----------------------------------------------------------------------------------------------------- LeNet-5
 
-def new_parameters(seed):
-    """LeNet-5 before training, in float32: W = sqrt(2 / columns) randn, b = 0 (He et al., arXiv 1502.01852)."""
+def new_parameters(seed, units=UNITS):
+    """LeNet-5 before training, in float32: W = sqrt(2 / columns) randn, b = 0 (He et al., arXiv 1502.01852).
+
+    units : the filters of the convolutions, and the units of the first dense layer
+    """
+    first, second, hidden = units
     random, parameters = np.random.RandomState(seed), {}
-    for name, (rows, columns) in SIZES.items():
-        parameters[name] = (random.randn(rows, columns) * np.sqrt(2 / columns)).astype(np.float32)
-        parameters[f"b{name[1:]}"] = np.zeros((rows, 1), np.float32)
+    shapes = ((first, KERNEL**2), (second, first * KERNEL**2), (hidden, second * 16), (10, hidden))
+    for l, (rows, columns) in enumerate(shapes, start=1):
+        parameters[f"W{l}"] = (random.randn(rows, columns) * np.sqrt(2 / columns)).astype(np.float32)
+        parameters[f"b{l}"] = np.zeros((rows, 1), np.float32)
     return parameters
 
 
@@ -192,7 +196,7 @@ def layers_of(parameters, masks=None, dropout=(0, 0), random=None, **settings):
 
 def _network(parameters, masks, dropout, random, **settings):
     """The layers, the parameters that they change, and where these belong."""
-    masks = {name: parameters[name] != 0 for name in SIZES} if masks is None else masks
+    masks = {name: W != 0 for name, W in parameters.items() if name[0] == "W"} if masks is None else masks
     blocks, (pixels, patches, features) = connected(masks)
     part = {name: parameters[name][block] for name, block in blocks.items()}
     learned = [(part[f"W{l}"], part[f"b{l}"], masks[f"W{l}"][blocks[f"W{l}"]]) for l in (1, 2, 3, 4)]
@@ -216,7 +220,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     nn.check_data(X, Y, parameters, n_x=np.prod(PICTURE))
     masks, rates = nn.checked_masks(parameters, masks, True), nn.checked_rates(learning_rate, iterations, l2)
     random = nn.random_generator(seed, step, parameters)
-    every = {name: masks.get(name, np.ones(shape, bool)) for name, shape in SIZES.items()}
+    every = {name: masks.get(name, np.ones(W.shape, bool)) for name, W in parameters.items() if name[0] == "W"}
     reduced = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
     layers, part, blocks = _network(parameters, every, reduced, random, momentum=momentum, l2=l2)
     batches = nn.draw_batches(X, Y, batch, parameters["W1"].dtype, random)

@@ -1,82 +1,83 @@
-"""What the studies on MNIST share: the network LeNet-300-100, how networks are pruned and measured, their tables and
-figure, and the command line.
+"""What the studies of LeNet-300-100 and LeNet-5 on MNIST share: their jobs, their tables, their figure.
+
+A job trains a network with a seed, and prunes and retrains it as its method says; each network is a row of the study's
+CSV file (`figure.results`): its method, seed and size (the fraction of a step, see `keep_fraction`), the epochs until
+then, the weights of the unpruned network, the connections kept, in all and by layer, the FLOP kept and the error, both
+in percent. The column `digits` says whether these are the test digits, or the last HELD_OUT training digits, which are
+then left out of the training.
 """
 
+import functools
+import hashlib
+import json
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 import nn_functions as nn
 import prun_mask
-import prun_parameters
-from datasets import files, mnist, networks, user_input
-from figure import drawing
-from figure.results import median_and_range
+import pruning
+from datasets import mnist, networks, user_input
+from figure import drawing, results
 
-SIZES = (784, 300, 100, 10)
-WEIGHTS = sum(rows * columns for rows, columns in zip(SIZES, SIZES[1:]))
+SIZES = (784, 300, 100, 10)  # of LeNet-300-100
 SEEDS = (1, 2, 3, 4, 5)
+CONTROL_SEEDS = 3  # the first ones have controls
 MOMENTUM = 0.9
-STEP_BY_STEP = ("iterative", "low rate")  # lines of the studies, of which each job gives the networks of all steps
+HELD_OUT = 10_000  # training digits, on which settings and the exported network are chosen
+LOW_RATE = 0.1  # times that of training: the paper's rate of retraining (section 4.1)
 
+# The methods: colour, marker and line in the figures, and what they are. A job of STEP_BY_STEP gives all steps.
+METHODS = {"iterative": ("C0", "o", "-", "pruned step by step, high rate at each retraining"),
+           "random": ("C3", "X", "-", "as iterative, as many connections kept at random"),
+           "one-shot": ("C1", "s", "--", "pruned at once, retrained as long"),
+           "shuffled": ("C5", "P", "--", "as one-shot, masks of the iterative network shuffled in each layer"),
+           "unpruned": ("C4", "D", ":", "unpruned, trained as long"),
+           "small dense": ("C6", "^", "--", "dense, as few weights from the start, trained as long"),
+           "low rate": ("C2", "v", "-", "as iterative, at a tenth of the rate, as the paper retrains"),
+           "restarts": ("C7", "*", ":", "nothing pruned, restarts at the high rate as iterative")}
+STEP_BY_STEP = ("iterative", "random", "low rate", "restarts")
+NEED_COUNTS = ("random", "shuffled")  # keep as many of each layer as the iterative network of the same seed
 
-class Point(NamedTuple):
-    """A network of a run."""
-
-    left: tuple  # the number of connections of each layer
-    error: float  # in percent
-
-
-# The next two are for `figure.lenet` and `figure.lenet5`. They are here because what is kept in a --cache is found by
-# the name of its class, and a script that is run has no other name than "__main__".
 
 class Stage(NamedTuple):
     """How the network is trained, or retrained after each of several steps of pruning."""
 
-    shares: tuple  # of the connections that the steps keep, before the factors of the layers; training has none
+    fractions: tuple  # that the steps keep, before the factors of the layers; training has none
     epochs: int
     learning_rate: float  # falls to 0 along half a cosine in every training and retraining
     batch: int
     l2: float
 
 
-class Run(NamedTuple):
-    """What a job of a study gives."""
+class Study(NamedTuple):
+    """What `figure.lenet` and `figure.lenet5` differ in."""
 
-    points: list  # of `Point`, a network each
-    parameters: list  # of these networks, where they are asked for
-
-
-class Results(NamedTuple):
-    """What the jobs of a study found, for its tables and its figure."""
-
-    points: dict  # from a job, (line, seed, share of a control's size or None), to a list of `Point`
-    lines: dict  # from the name of a line to its style and what it is
-    shares: tuple  # the sizes with controls
+    name: str
+    title: str
+    weights: int  # of the unpruned network
+    new_parameters: Callable  # of a seed, and of other sizes for "small dense"
+    descent: Callable
+    layers_of: Callable  # see `nn_functions.activations`
+    layer_table: Callable  # see `prun_parameters.layer_table`
+    alone: Callable | None  # does the jobs that prune each layer alone
+    factors: tuple  # a layer keeps this factor times a step's fraction of its connections; all, at most
+    dropout: tuple
     training: Stage
     retraining: tuple  # of `Stage`
-    weights: int  # of the unpruned network
-    what: str  # whose error it is
+    controls: dict  # from the fractions of the steps that have controls to the sizes of a dense network as small
+    one_shot: tuple  # further fractions at which the trained network is pruned at once, retrained as in the first step
+    tolerance: float  # points of error on held-out digits that the exported network may lose
+    paper: dict  # from a name to ratio and error in percent
+    later: dict  # what others report since: year, ratio, error, source
 
 
 def new_parameters(seed, sizes=SIZES):
     """A network before training, in float32."""
     return {name: value.astype(np.float32) for name, value in nn.initialize_parameters(sizes, seed, "he").items()}
 
-
-def measure(data, parameters, layers_of=None):
-    """The `Point` of a network; layers_of : see `nn_functions.activations`."""
-    left = tuple(np.count_nonzero(parameters[f"W{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1))
-    return Point(left, 100 - nn.accuracy(nn.predict(data.X_test, parameters, layers_of), data.Y_test))
-
-
-def ratio(point, weights=WEIGHTS):
-    """How many times fewer connections there are than in the unpruned network, which has so many weights."""
-    return weights / sum(point.left)
-
-
-# --------------------------------------------------------------------------------------------- training and pruning
 
 def keep_fraction(parameters, fraction, factors):
     """The masks that keep each layer's factor times a fraction of its connections (at most all), the strongest.
@@ -91,183 +92,312 @@ def keep_fraction(parameters, fraction, factors):
     return prun_mask.without_dead_neurons(masks)
 
 
-def settings_of(stage, m, seed, dropout):
-    """The arguments of a mini-batch descent in a stage, but for the data; m : the number of pictures."""
-    iterations = stage.epochs * -(-m // stage.batch)
-    return {"learning_rate": nn.half_cosine(stage.learning_rate, iterations), "iterations": iterations, "seed": seed,
-            "batch": stage.batch, "l2": stage.l2, "momentum": MOMENTUM, "dropout": dropout}
+def keep_random(parameters, counts, random):
+    """The masks that keep so many connections of each layer, at random among those left; counts : a tuple, by layer."""
+    return {f"W{l}": prun_mask.keep_largest(random.random(parameters[f"W{l}"].shape), number, parameters[f"W{l}"] != 0)
+            for l, number in enumerate(counts, start=1)}
 
 
-def step_of(share, retraining):
-    """The index of the network that keeps a share, in the iterative line."""
-    return 1 + [at for stage in retraining for at in stage.shares].index(share)
+# ------------------------------------------------------------------------------------------------------------ jobs
+
+def steps_of(study, method, size):
+    """What a job does: a list of `Stage`; those of retraining have one fraction, that of training none."""
+    steps = [stage._replace(fractions=(at,)) for stage in study.retraining for at in stage.fractions]
+    if method == "low rate":
+        steps = [step._replace(learning_rate=LOW_RATE * study.training.learning_rate) for step in steps]
+    if method in STEP_BY_STEP:
+        return [study.training, *steps]
+    if size in study.one_shot and size not in study.controls:
+        return [study.training, steps[0]._replace(fractions=(size,))]
+    at = [step.fractions[0] for step in steps].index(size)
+    epochs = sum(step.epochs for step in steps[:at + 1])
+    if method in ("unpruned", "small dense"):
+        return [study.training._replace(epochs=study.training.epochs + epochs)]
+    return [study.training, steps[at]._replace(epochs=epochs)]
 
 
-def epochs_until(share, training, retraining):
-    """How many epochs the iterative network has been trained when it is retrained at a share."""
-    epochs_of = [(at, stage.epochs) for stage in retraining for at in stage.shares]
-    return training.epochs + sum(epochs for _, epochs in epochs_of[:step_of(share, retraining)])
+def take_step(study, data, before, stage, number, job, counts):
+    """Train a network, or prune and retrain it. Returns the parameters.
 
-
-# --------------------------------------------------------------------------------------------------- tables, figure
-
-def heading(what, number):
-    """The head of a column of `median_and_range` of so many values."""
-    return f"{what}, median (range)" if number > 1 else what
-
-
-def print_points(results, line):
-    """Print a row for each step: median ratio, connections left, in all and by layer, and the errors."""
-    runs = [points for job, points in results.points.items() if job[0] == line]
-    print(f"\n{results.lines[line][1]}; seeds: {len(runs)}\n\n| ratio | connections left | by layer | "
-          f"{heading(results.what, len(runs))} |\n| ---: | ---: | --- | ---: |")
-    for points in zip(*runs):
-        times = np.median([ratio(point, results.weights) for point in points])
-        by_layer = ", ".join(f"{left:.0f}" for left in np.median([point.left for point in points], axis=0))
-        print(f"| {times:.1f} | {np.median([sum(point.left) for point in points]):.0f} | {by_layer} | "
-              f"{median_and_range([point.error for point in points])} |")
-
-
-def at_control(results, line, share):
-    """The points of a line at the size of a control, a dict from seed to `Point`."""
-    step = step_of(share, results.retraining) if line in STEP_BY_STEP else 0
-    return {job[1]: found[step] for job, found in results.points.items()
-            if job[0] == line and (line in STEP_BY_STEP or job[2] == share)}
-
-
-def median_ratio(results, share):
-    """The median ratio of the iterative line at the size of a control."""
-    return np.median([ratio(point, results.weights) for point in at_control(results, "iterative", share).values()])
-
-
-def print_controls(results):
-    """Print the table of the sizes with controls, a row for each line."""
-    print("\n" + "\n".join(f"{line}: {text}" for line, (_, text) in results.lines.items()))
-    ratios = [f"{median_ratio(results, share):.1f} times" for share in results.shares]
-    epochs = [str(epochs_until(share, results.training, results.retraining)) for share in results.shares]
-    print(f"\n| {results.what} | seeds | {' | '.join(ratios)} |\n| --- | ---: |{' ---: |' * len(ratios)}\n"
-          f"| epochs | | {' | '.join(epochs)} |")
-    found = {line: [at_control(results, line, share) for share in results.shares] for line in results.lines}
-    for line, at in found.items():
-        cells = [median_and_range([point.error for point in points.values()]) for points in at]
-        print(f"| {line} | {len(at[0])} | {' | '.join(cells)} |")
-    print("\nerror of the pruned network less that of the unpruned one trained as long, seed by seed, in points:")
-    for times, pruned, as_long in zip(ratios, found["iterative"], found["as long"]):
-        print(f"{times}: " + ", ".join(f"{pruned[seed].error - point.error:+.2f}" for seed, point in as_long.items()))
-
-
-def print_results(results, paper, later):
-    """Print the tables; paper, later : what others report, from a name to ratio and error, and to year, ratio, error.
+    before : the parameters, None to train; number : of the step; counts : see `keep_random`, of this step
     """
-    for line in STEP_BY_STEP:
-        print_points(results, line)
-    print_controls(results)
-    print("\n| reported by others | year | ratio | error |\n| --- | ---: | ---: | ---: |")
-    for name, (year, times, error) in {**{name: (2015, *point) for name, point in paper.items()}, **later}.items():
-        print(f"| {name} | {year} | {times} | " + (error if isinstance(error, str) else f"{error:.2f} %") + " |")
+    method, seed = job["method"], job["seed"]
+    iterations = stage.epochs * -(-data.X_train.shape[1] // stage.batch)
+    settings = {"learning_rate": nn.half_cosine(stage.learning_rate, iterations), "iterations": iterations,
+                "seed": seed, "batch": stage.batch, "l2": stage.l2, "momentum": MOMENTUM, "dropout": study.dropout}
+    if before is None:
+        start = study.new_parameters(seed)
+        if method == "small dense":  # without dropout, which costs such a network two points on held-out digits
+            start = study.new_parameters(seed, study.controls[job["size"]])
+            settings["dropout"] = (0,) * len(study.dropout)
+        return study.descent(data.X_train, data.Y_train, start, **settings)[0]
+
+    def masks_of(step, parameters):
+        if method == "restarts":
+            return {}
+        if method in NEED_COUNTS:
+            return keep_random(parameters, counts, np.random.default_rng([step, seed]))
+        return keep_fraction(parameters, stage.fractions[0], study.factors)
+
+    return next(pruning.prune_iteratively(data, before, masks_of, number, descent=study.descent,
+                                          **settings)).parameters
 
 
-def print_layers(seed, run, exported, weights, table_of, paper):
-    """Print the tables by layer of a seed's network nearest to 12 times, as the paper's, and of the exported one.
+def settings_of(study):
+    """What the rows of a study depend on besides the code and the digits, for the first line of the CSV file."""
+    return {"factors": study.factors, "dropout": study.dropout, "momentum": MOMENTUM, "training": study.training,
+            "retraining": study.retraining, "small dense": [*study.controls.items()]}
 
-    run : the `Run` of its iterative line; exported : the index of the step; weights : of the unpruned network
-    table_of : makes the table of a network, see `prun_parameters.layer_table`; paper : the paper's table, in words
-    Returns the index of the step nearest to 12 times.
+
+def network_file(study, folder, job, stage):
+    """The path of a network that is kept, in the exported format; networks of other settings have other names."""
+    digest = hashlib.sha256(json.dumps(settings_of(study)).encode()).hexdigest()[:8]
+    shared = not stage.fractions and stage == study.training  # the trained network, which most methods begin with
+    parts = (study.name, digest, "trained" if shared else job["method"].replace(" ", "_"), job["seed"], job["digits"],
+             stage.fractions[0] if stage.fractions else "" if shared else job["size"])
+    return f"{folder}/{'-'.join(map(str, filter(None, parts)))}.npz"
+
+
+def run(study, folder, kept_in, counts, job):
+    """Do a job, in float32. Returns its rows: of all steps, or for a method with one size of the last one.
+
+    folder : of the digits; kept_in : None, or the folder that keeps the networks, where an interrupted job goes on
+    counts : a dict from seed and size to the connections of each layer of the iterative network
     """
-    ratios = [ratio(point, weights) for point in run.points]
-    near_12 = int(np.abs(np.array(ratios) - 12).argmin())
-    for at in sorted({near_12, exported}):
-        print(f"\nseed {seed}, {ratios[at]:.1f} times:")
-        prun_parameters.print_layer_table(table_of(run.parameters[at]))
-    print(f"\n{paper}")
-    return near_12
-
-
-def print_export(path, parameters, point):
-    """Print how large the file of an exported network is, and its error."""
-    bits, overhead = networks.index_storage(parameters)
-    print(f"\nnetwork exported: {path}, {os.path.getsize(path)} bytes, error {point.error:.2f} %\n"
-          f"bits of an index, layer by layer: {', '.join(map(str, bits))}; overhead {overhead:.1f} %")
-
-
-def draw(results, paper, later, name, ylim, ticks, path, show=False):
-    """Draw the error against the ratio.
-
-    paper, later : see `print_results`; name : of the network; ylim : of the errors; ticks : of the ratios
-    """
-    figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
-    for line, (style, label) in results.lines.items():
-        if line in STEP_BY_STEP:
-            runs = [[(ratio(point, results.weights), point.error) for point in found]
-                    for job, found in results.points.items() if job[0] == line]
-            for curve in runs:
-                axes.plot(*zip(*curve), style[:2] + style[3:], linewidth=0.6, alpha=0.5)
-            number, curve = len(runs), np.median(runs, axis=0)
+    if job["method"] == "layers alone":
+        return study.alone(study, folder, kept_in, job)
+    data = mnist.load_mnist(folder, HELD_OUT if job["digits"] == "held-out" else 0)
+    rows, parameters, epochs = [], None, 0
+    for number, stage in enumerate(steps_of(study, job["method"], job.get("size"))):
+        size = stage.fractions[0] if stage.fractions else 1
+        path = kept_in and network_file(study, kept_in, job, stage)
+        if path and os.path.exists(path):
+            parameters = networks.load_exported(path)
         else:
-            at = [at_control(results, line, share).values() for share in results.shares]
-            places = [median_ratio(results, share) for share in results.shares]
-            for place, found in zip(places, at):
-                axes.plot([place] * len(found), [point.error for point in found], style[:3], markersize=3, alpha=0.5)
-            number, curve = len(at[0]), [(place, np.median([point.error for point in found]))
-                                         for place, found in zip(places, at)]
-        axes.plot(*zip(*curve), style, linewidth=2, markersize=5,
-                  label=f"{label}: median of {number}" if number > 1 else label)
-    axes.plot(*zip(*paper.values()), "*", color="C3", markersize=12, label="the paper (2015): unpruned, and 12 times")
-    for (method, (year, times, error)), marker in zip(later.items(), "sD^"):
-        axes.plot(times, error, marker, color="0.35", markersize=7, label=f"{method} ({year})")
-    axes.set(xscale="log", xlabel="ratio: connections of the unpruned network / connections left",
-             ylabel=f"{results.what} (%)", ylim=ylim, title=f"{name} on MNIST; thin lines and small marks: each seed")
+            parameters = take_step(study, data, parameters, stage, number, job, counts.get((job["seed"], size)))
+            if path:
+                networks.export_parameters(path, parameters)
+        epochs += stage.epochs
+        rows.append({"size": size, "epochs": epochs, **measure(study, data, parameters)})
+    return rows if job["method"] in STEP_BY_STEP else rows[-1:]
+
+
+def measure(study, data, parameters):
+    """The columns of a row that are measured."""
+    kept = [np.count_nonzero(parameters[f"W{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1)]
+    table = study.layer_table(parameters, data.X_test)
+    AL = nn.predict(data.X_test, parameters, study.layers_of)
+    by_layer = {f"kept_{l}": number for l, number in enumerate(kept, start=1)}
+    return {"weights": study.weights, "kept": sum(kept), **by_layer,
+            "flop": round(table[-1].flop_kept, 2), "error": round(100 - nn.accuracy(AL, data.Y_test), 4)}
+
+
+def jobs_of(study, seeds, digits="test"):
+    """The jobs of a study: those of the method, which the others are compared with, first."""
+    jobs = [{"method": "iterative", "seed": seed, "digits": digits} for seed in seeds]
+    if digits == "test":
+        jobs.append({"method": "iterative", "seed": seeds[0], "digits": "held-out"})  # which network is exported
+        jobs += [{"method": "layers alone", "seed": seed, "digits": digits} for seed in seeds if study.alone]
+    for method in list(METHODS)[1:]:
+        sizes = (*(study.one_shot if method == "one-shot" else ()), *study.controls)
+        more = [{}] if method in STEP_BY_STEP else [{"size": size} for size in sizes]
+        jobs += [{"method": method, "seed": seed, "digits": digits, **size}
+                 for seed in seeds[:CONTROL_SEEDS] for size in more]
+    return jobs
+
+
+def counts_of(study, rows, digits):
+    """How many connections of each layer the iterative networks have, a dict from seed and size."""
+    return {(row["seed"], row["size"]): kept_of(study, row) for row in rows
+            if (row["method"], row["digits"]) == ("iterative", digits)}
+
+
+def kept_of(study, row):
+    """The connections kept of each layer of a row's network, a tuple."""
+    return tuple(row[f"kept_{l}"] for l in range(1, len(study.factors) + 1))
+
+
+def columns_of(study):
+    """The columns of the CSV file."""
+    return ["method", "seed", "digits", "size", "epochs", "weights", "kept",
+            *(f"kept_{l}" for l in range(1, len(study.factors) + 1)), "flop", "error"]
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+def ratio(row):
+    """How many times fewer connections there are than in the unpruned network."""
+    return row["weights"] / row["kept"]
+
+
+def of(rows, method, size=None, seed=None):
+    """The rows of a method, of one size or of all, of one seed or of all."""
+    return [row for row in rows if row["method"] == method and size in (None, row["size"])
+            and seed in (None, row["seed"])]
+
+
+def error(rows):
+    """The errors of rows for a table: median and range."""
+    return results.median_and_range([row["error"] for row in rows], unit="") if rows else ""
+
+
+def exported_size(study, rows):
+    """The size of the exported network: the furthest step that loses at most the tolerance, on held-out digits."""
+    held_out = [row for row in rows if (row["method"], row["digits"]) == ("iterative", "held-out")]
+    limit = held_out[0]["error"] + study.tolerance + 1e-9 if held_out else 0
+    return next((row["size"] for row in reversed(held_out) if row["error"] <= limit), None)
+
+
+def print_tables(study, rows, others):
+    """Print the tables of the page; rows : of the study; others : those of further methods, added by --with."""
+    sizes = [size for size in study.controls if of(rows, "iterative", size)]
+    if not sizes:
+        return
+    median = {size: np.median([ratio(row) for row in of(rows, "iterative", size)]) for size in sizes}
+    lines = []
+    for method in METHODS:
+        found = [of(rows, method, size) for size in sizes]
+        if any(found):
+            lines.append([method, max(map(len, found)), *map(error, found)])
+    epochs = [of(rows, "iterative", size)[0]["epochs"] for size in sizes]
+    results.print_table(f"{study.name}: controls", results.table(
+        ["error (%), median (range)", "seeds", *(f"{median[size]:.1f} times" for size in sizes)],
+        [["epochs", "", *epochs], *lines]))
+    lines = [[f"{method} less {than}", *(", ".join(
+        f"{a['error'] - b['error']:+.2f}" for a in of(rows, method, size) for b in of(rows, than, size, a["seed"]))
+        for size in sizes)] for method, than in (("iterative", "unpruned"), ("random", "iterative"),
+                                                 ("shuffled", "one-shot"), ("low rate", "iterative"))]
+    results.print_table(f"{study.name}: seed by seed", results.table(
+        ["points of error", *(f"{median[size]:.1f} times" for size in sizes)], lines))
+    lines = []
+    for size in dict.fromkeys(row["size"] for row in of(rows, "iterative")):
+        found = of(rows, "iterative", size)
+        kept = np.median([kept_of(study, row) for row in found], axis=0)
+        lines.append([f"{np.median([ratio(row) for row in found]):.1f}", f"{np.median([r['kept'] for r in found]):.0f}",
+                      ", ".join(f"{number:.0f}" for number in kept),
+                      f"{np.median([row['flop'] for row in found]):.1f}", error(found)])
+    results.print_table(f"{study.name}: steps", results.table(
+        ["ratio", "kept", "by layer", "FLOP kept (%)", f"error (%), {len(found)} seeds"], lines, left=0))
+    reported = {**{name: (2015, *point, "") for name, point in study.paper.items()}, **study.later}
+    results.print_table(f"{study.name}: others", results.table(
+        ["reported by others", "year", "ratio", "error (%)", "read in"],
+        [[name, year, times, f"{found:.2f}" if isinstance(found, float) else found, source]
+         for name, (year, times, found, source) in reported.items()]))
+    for method in dict.fromkeys(row["method"] for row in others):
+        print(f"\n{method}: ratio and error (%): " + ", ".join(
+            f"{ratio(row):.1f} {row['error']:.2f}" for row in of(others, method)))
+
+
+# ----------------------------------------------------------------------------------------------------------- figure
+
+def curve(rows):
+    """The median ratio and error of rows at each size: lists; a row without a size is a size of its own."""
+    by_size = {}
+    for i, row in enumerate(rows):
+        by_size.setdefault(row.get("size") or -i, []).append((ratio(row), row["error"]))
+    return zip(*sorted(tuple(np.median(found, axis=0)) for found in by_size.values()))
+
+
+def draw(study, rows, others, ylim, ticks, path, show=False):
+    """Draw the error against the ratio, a line for each method; rows, others : see `print_tables`."""
+    figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
+    own = dict.fromkeys(row["method"] for row in others)
+    styles = {**METHODS, **{method: ("black", marker, "-", "added by --with") for method, marker in zip(own, "hp<>dH")}}
+    for method, (color, marker, line, text) in styles.items():
+        found = of(others if method in own else rows, method)
+        if not found:
+            continue
+        for seed in {row["seed"] for row in found}:
+            of_seed = sorted((ratio(row), row["error"]) for row in of(found, method, seed=seed))
+            axes.plot(*zip(*of_seed), line if method in STEP_BY_STEP else "", color=color, marker=marker, markersize=2,
+                      linewidth=0.5, alpha=0.5)
+        x, y = map(list, curve(found))
+        seeds = len({row["seed"] for row in found})
+        axes.plot(x, y, line, color=color, marker=marker, linewidth=1.8, markersize=5,
+                  label=f"{method}: {text}; {seeds}")
+        inside = [(a, b) for a, b in zip(x, y) if ylim[0] <= b <= ylim[1]]
+        if inside:  # where the line leaves the figure, or ends
+            axes.annotate(method, inside[-1], (6, 0), textcoords="offset points", color=color, fontsize=9, va="center")
+    axes.plot(*zip(*study.paper.values()), "*", color="black", markersize=11, linestyle="",
+              label="the paper (2015): unpruned, and 12 times")
+    for (method, (year, times, found, _)), marker in zip(study.later.items(), "1234+x|_"):
+        if isinstance(found, float):
+            axes.plot(times, found, marker, color="0.3", markersize=9, label=f"{method} ({year})")
+    axes.set(xscale="log", xlim=(0.95, 1.6 * ticks[-1]), ylim=ylim, ylabel="error on the test digits (%)",
+             xlabel="ratio: connections of the unpruned network / connections kept",
+             title=f"{study.title} on MNIST: medians; thin: each seed")
     axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    axes.legend(loc="upper left", frameon=False, fontsize=7.5, title="method; number of seeds", title_fontsize=7.5)
     drawing.save_figure(figure, path, show)
 
 
 # ------------------------------------------------------------------------------------------------- the command line
 
-def add_run_options(parser, seeds=None):
-    """The options of a study of many runs, side by side; seeds : what --seeds counts, if the study has seeds."""
-    if seeds:
-        parser.add_argument("--seeds", type=user_input.integer(1, 100_000), default=len(SEEDS), metavar="N",
-                            help=f"how many seeds: {seeds}")
-    parser.add_argument("--cache", type=user_input.path, metavar="DIR",
-                        help="keep the result of each seed in this folder as soon as it is there, and take from it "
-                             "what an interrupted study left; delete the folder after a change of the code or data")
-    parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
-                        help="run on the Dask cluster of this scheduler")
-
-
-def make_parser(description, export=None):
-    """The command line of a study on MNIST; export : None, or the file that it writes a network to."""
+def make_parser(description):
+    """The command line of a study on MNIST."""
     parser = user_input.ArgumentParser(description)
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
-    parser.add_argument("--held-out", type=user_input.integer(), default=0, metavar="N",
-                        help="judge by the last N training digits, which are held out, and not by the test digits")
-    parser.add_path("--figures", "figure", "DIR", "folder for the figures")
+    parser.add_path("--figures", "figure", "DIR", "folder for the figures, and for the CSV file")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    add_run_options(parser, "1 to N")
-    if export:
-        parser.add_argument("--export", type=user_input.path, metavar="FILE.npz",
-                            help="the first seed's network at the size chosen on held-out digits "
-                                 f"(default: {export}, beside the figures if they are elsewhere, with --held-out none)")
+    results.add_options(parser, "1 to N", default=len(SEEDS), mnist=True)
     return parser
 
 
-def parse_options(argv, description, export):
-    """The command line of a study that exports a network. Raises InputError where it cannot be written."""
-    parser = make_parser(description, export)
+def main(study, argv, description, draw_all, export):
+    """The script of a study: do the jobs that are missing, then print the tables and draw.
+
+    draw_all : a function of the rows, those of further methods, and the options
+    export : the file of the exported network, which is written where --networks has it
+    """
+    parser = make_parser(description)
+    parser.add_argument("--held-out", action="store_true",
+                        help=f"train without the last {HELD_OUT} training digits, and measure errors on them: for the "
+                             "choice of settings")
     options = parser.parse_args(argv)
-    files.check_folder(options.figures)
-    if options.export is None and not options.held_out:
-        recorded = options.figures == parser.get_default("figures")
-        options.export = (user_input.default_path(export) if recorded
-                          else os.path.join(options.figures, os.path.basename(export)))
-    if options.export:
-        files.check_file(options.export)
-    return options
+    path, digits = results.find_file(options, study.name), "held-out" if options.held_out else "test"
+    if results.only_drawn(options):
+        rows = results.read(path, columns_of(study))
+    else:
+        mnist.load_mnist(options.data)  # whether it is there, before the work
+        rows = do_jobs(study, os.path.abspath(options.data), path, range(1, options.seeds + 1), digits, options)
+        export_network(study, rows, options, export)
+    others = [row for file in options.others for row in results.read(file, ("method", "seed", "weights", "kept",
+                                                                           "error"))]
+    draw_all([row for row in rows if row["digits"] == digits], others, options)
+    return 0
 
 
-def describe_error(held_out):
-    """Whose error a study measures, for its tables."""
-    return f"error on {held_out} held-out digits" if held_out else "error on the test digits"
+def do_jobs(study, folder, path, seeds, digits, options):
+    """Do the jobs of a study that are not in its CSV file yet. Returns all rows."""
+    kept_in = options.networks and os.path.abspath(options.networks)
+    jobs = jobs_of(study, seeds, digits)
+
+    def is_done(job):
+        if job["method"] == "layers alone":
+            return True
+        *_, last = steps_of(study, job["method"], job.get("size"))
+        return not kept_in or os.path.exists(network_file(study, kept_in, job, last))
+
+    def do(jobs, counts, fresh):
+        return results.run(functools.partial(run, study, folder, kept_in, counts), jobs, path, settings_of(study),
+                           columns_of(study), is_done=is_done, fresh=fresh, cluster=options.cluster)
+
+    rows = do([job for job in jobs if job["method"] == "iterative"], {}, options.fresh)
+    return do(jobs, counts_of(study, rows, digits), False)
+
+
+def export_network(study, rows, options, export):
+    """Write the first seed's network at the size that the held-out digits tell, where --networks has it."""
+    size = exported_size(study, rows)
+    if not options.networks or size is None or options.held_out:
+        return
+    recorded = options.figures == user_input.default_path("figure")
+    path = user_input.default_path(export) if recorded else os.path.join(options.figures, os.path.basename(export))
+    job = {"method": "iterative", "seed": 1, "digits": "test"}
+    stage = study.training._replace(fractions=(size,))
+    networks.export_parameters(path, networks.load_exported(network_file(study, options.networks, job, stage)))
+    bits, overhead = networks.index_storage(networks.load_exported(path))
+    print(f"network exported: {path}, {os.path.getsize(path)} bytes; bits of an index, layer by layer: "
+          f"{', '.join(map(str, bits))}; overhead {overhead:.1f} %")

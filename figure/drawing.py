@@ -1,6 +1,7 @@
 """Figures, made without pyplot: they need no screen, and the caller's Matplotlib stays as it was."""
 
 import io
+import os
 import warnings
 
 import numpy as np
@@ -22,6 +23,10 @@ FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "W
 
 def figure(**settings):
     """A figure of `matplotlib.figure.Figure`, of which pyplot does not know."""
+    try:
+        import matplotlib  # noqa: F401
+    except ValueError:  # MPLBACKEND names one that is not installed: a notebook's, which runs with another Python
+        del os.environ["MPLBACKEND"]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -36,9 +41,10 @@ def subplots(*grid, figsize, layout=None, **settings):
 
 def set_degrees(axes, degrees, last):
     """Make the x-axis, 100 less the pruning degree, logarithmic, from 100 to a last degree; degrees : its ticks."""
-    axes.set(xscale="log", xlim=(100, 100 - last), xlabel="pruning degree (%)")
+    axes.set(xscale="log", xlabel="pruning degree (%)")
     axes.set_xticks([100 - degree for degree in degrees], [f"{degree:g}" for degree in degrees])
     axes.xaxis.minorticks_off()
+    axes.set_xlim(100, 100 - last)
 
 
 def font_families():
@@ -108,10 +114,10 @@ def weights_as_picture(weights, shape):
     return np.round(picture * LEVELS) / LEVELS, scale
 
 
-def draw_units(axes, weights, shape):
+def draw_units(axes, weights, shape, kept=None):
     """Draw each unit's weights as a picture, on one scale; what is pruned is black.
 
-    axes : an array of one a unit; weights : of shape (units, n)
+    axes : an array of one a unit; weights : of shape (units, n); kept : None for weights != 0, or another mask
     shape : (height, width), and 0 is grey, weights below 0 orange, above 0 blue; or (height, width, 3), and 0 is grey,
         weights above 0 lighter, below 0 darker, and a pixel black where all its three colours are pruned
     Returns the weight from which on a colour is full.
@@ -119,11 +125,11 @@ def draw_units(axes, weights, shape):
     from matplotlib.colors import LinearSegmentedColormap
 
     picture, scale = weights_as_picture(weights, (len(weights), *shape))
-    left = (weights != 0).reshape(picture.shape)
+    kept = (weights != 0 if kept is None else kept).reshape(picture.shape)
     if len(shape) == 2:
-        picture = LinearSegmentedColormap.from_list("weights", WEIGHT_COLORS)(picture)[..., :3] * left[..., None]
+        picture = LinearSegmentedColormap.from_list("weights", WEIGHT_COLORS)(picture)[..., :3] * kept[..., None]
     else:
-        picture = (0.3 + 0.7 * picture) * left.any(axis=3, keepdims=True)
+        picture = (0.3 + 0.7 * picture) * kept.any(axis=3, keepdims=True)
     for panel, pixels in zip(np.ravel(axes), picture):
         panel.imshow(pixels, interpolation="nearest")
         panel.set(xticks=[], yticks=[])

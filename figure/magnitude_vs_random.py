@@ -31,7 +31,7 @@ NUMBER = 8  # of networks pruned at random, for each that is pruned by magnitude
 PENALTIES = 10.0 ** np.arange(-3, 7)  # of ridge regression, of which cross-validation takes one
 Z = 1.96  # standard deviations to either side, for 95 %
 COLUMNS = ("start", "seed", "method", "random_seed", "step", "degree", "cost", "train_accuracy", "test_accuracy",
-           "test_pictures", "first_weight", "change")
+           "predicts_one_class", "test_pictures", "first_weight", "change")
 
 
 # ------------------------------------------------------------------------------------------------ simple classifiers
@@ -174,11 +174,12 @@ def draw_costs(panels, rows):
             axes.plot(left, [np.median(found) for found in costs], color=colour, linewidth=2, label=label)
             axes.fill_between(left, *np.transpose([(found.min(), found.max()) for found in costs]), color=colour,
                               alpha=0.15, linewidth=0)
-        times = np.median(values(rows, "first_weight", start=start) / values(rows, "change", start=start))
-        axes.set(yscale="log", title=f"{start}: {times:.0f} times their change in training")
+        times = np.median(values(rows, "first_weight", start=start)) / np.median(values(rows, "change", start=start))
+        axes.set_title(f"{start},\n{times:.0f} times their change in training", fontsize=11)
+        axes.set_yscale("log")
         drawing.set_degrees(axes, (0, 50, 80, 90, 95, 98), 100 - min(left))
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("cost on the training pictures")
+    panels[0].set_ylabel("cost on the training pictures,\nmedian and range of all seeds")
     panels[0].legend(loc="upper left", frameon=False)
 
 
@@ -186,7 +187,6 @@ def draw(rows, path, show=False):
     """Draw the costs of each start, and the test accuracies of the recorded network and of simple classifiers."""
     figure = drawing.figure(figsize=(9, 7), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(1.2, 1))
-    above.suptitle("Pruned by magnitude and at random: median and range of all seeds")
     draw_costs(above.subplots(1, len(starts_of(rows)), sharey=True, squeeze=False)[0], rows)
     axes, number, found = below.subplots(), rows[0]["test_pictures"], worth(rows)
     for place, accuracies in enumerate(found.values()):

@@ -134,7 +134,7 @@ def epoch_table(data, repetitions):
                                       **settings(lenet.TRAINING._replace(epochs=3)))
     lines = ["| an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
     for share in (1, *SHARES):
-        masks = {} if share == 1 else digits.keep_fraction(trained, share, lenet.LAYER_FACTORS)
+        masks = {} if share == 1 else digits.keep_share(trained, share, lenet.LAYER_FACTORS)
         parameters, stage = prun_mask.apply_masks(trained, masks), settings_of(share)
         seconds = {"here": [], "torch": []}
         for _ in range(repetitions):
@@ -171,7 +171,7 @@ def lenet5_epoch_table(data, repetitions):
     trained, _ = convolution.minibatch_descent(X, Y, convolution.new_parameters(1), **settings_of(lenet5.TRAINING))
     lines = ["| LeNet-5, an epoch of | batch | here, s | PyTorch, s | ratio |", "| --- | ---: | ---: | ---: | ---: |"]
     for share in (1, *SHARES_5):
-        masks = {} if share == 1 else digits.keep_fraction(trained, share, lenet5.LAYER_FACTORS)
+        masks = {} if share == 1 else digits.keep_share(trained, share, lenet5.LAYER_FACTORS)
         parameters, seconds = prun_mask.apply_masks(trained, masks), {"here": [], "torch": []}
         stage = next((stage for stage in lenet5.RETRAINING if share in stage.shares), lenet5.TRAINING)
         dropout = nn.dropout_rates((0, *lenet5.DROPOUT), parameters, masks)[1:]

@@ -28,10 +28,10 @@ def folder(tmp_path):
 
 def test_a_share_is_kept_of_each_layer_by_its_factor():
     parameters = nn.initialize_parameters(digits.SIZES, 1, "he")
-    masks = digits.keep_fraction(parameters, 0.1, lenet.LAYER_FACTORS)
+    masks = digits.keep_share(parameters, 0.1, lenet.LAYER_FACTORS)
     assert [int(masks[f"W{l}"].sum()) for l in (1, 2, 3)] == [18816, 7200, 1000]  # 8 %, 24 %, and all
     assert np.abs(parameters["W1"][masks["W1"]]).min() > np.abs(parameters["W1"][~masks["W1"]]).max()
-    few = digits.keep_fraction(parameters, 0.002, lenet.LAYER_FACTORS)
+    few = digits.keep_share(parameters, 0.002, lenet.LAYER_FACTORS)
     assert all(np.array_equal(mask, prun_mask.without_dead_neurons(few)[name]) for name, mask in few.items())
 
 
@@ -56,7 +56,7 @@ def test_the_grid_changes_one_setting_and_judges_by_held_out_digits(folder, monk
     assert len(points) == 3  # unpruned, and the shares down to 0.2
     network = descend(data, first(), 1, 20, 0.1, l2 * 1e-4, m=45)
     for share in (0.5, 0.2):
-        masks = digits.keep_fraction(network, share, factors)
+        masks = digits.keep_share(network, share, factors)
         network = descend(data, prun_mask.apply_masks(network, masks), 1, 16, rate, l2 * 1e-4, masks, m=45)
     assert points[-1] == digits.measure(data, network)
 
@@ -66,7 +66,7 @@ def test_a_run_is_training_and_then_pruning_and_retraining(folder, line, low):
     result, data = lenet.run(folder, 0, TRAINING, RETRAINING, CONTROLS, (line, 3, None)), load_mnist(folder)
     expected = [descend(data, first(), 1, 20, 0.1, 1e-4)]
     for share, epochs, batch, rate, l2 in ((0.5, 1, 16, 0.1, 1e-4), (0.2, 1, 16, 0.1, 1e-4), (0.04, 2, 30, 0.05, 0)):
-        masks = digits.keep_fraction(expected[-1], share, lenet.LAYER_FACTORS)
+        masks = digits.keep_share(expected[-1], share, lenet.LAYER_FACTORS)
         rate = rate if low else 0.01  # a tenth of that of training
         expected.append(descend(data, prun_mask.apply_masks(expected[-1], masks), epochs, batch, rate, l2, masks))
     for point, network in zip(result.points, expected, strict=True):
@@ -81,7 +81,7 @@ def test_a_run_is_training_and_then_pruning_and_retraining(folder, line, low):
 def test_controls_have_as_many_epochs(folder):
     """The network at a share of 0.04 has had 1 epoch of training, and 1 + 1 + 2 of retraining."""
     data = load_mnist(folder)
-    masks = digits.keep_fraction(trained := descend(data, first(), 1, 20, 0.1, 1e-4), 0.04, lenet.LAYER_FACTORS)
+    masks = digits.keep_share(trained := descend(data, first(), 1, 20, 0.1, 1e-4), 0.04, lenet.LAYER_FACTORS)
     expected = {"as long": descend(data, first(), 5, 20, 0.1, 1e-4),
                 "one-shot": descend(data, prun_mask.apply_masks(trained, masks), 4, 30, 0.05, 0, masks),
                 "as small": descend(data, first((784, 3, 3, 10)), 5, 20, 0.1, 1e-4, dropout=0)}

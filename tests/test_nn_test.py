@@ -1,4 +1,4 @@
-"""Photos judged by a script."""
+"""Photos classified by a script."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,9 @@ from PIL import Image
 import nn_functions as nn
 import nn_test
 from datasets import pictures
+from datasets.files import sha256
 from datasets.networks import load_parameters, save_parameters
+from datasets.npy import save_dict
 from datasets.pictures import load_data
 
 from .conftest import ROOT, assert_figure, call, fail, network_that_says_car_above, run, succeed, write_data
@@ -20,25 +22,21 @@ def options(small_data, tmp_path):
     return ["--data", small_data, "--parameters", tmp_path / "p.npy", "--figures", tmp_path / "figure"]
 
 
-@pytest.fixture
-def labelled(photos):
-    """The folder of three photos with labels for two of them."""
+def test_each_photo_gets_a_line_and_labels_give_a_score(options, photos, tmp_path):
     (photos / "labels.csv").write_text("file,label\n1.png,1\n10.png,1\n")
-    yield photos
+    text = succeed("nn_test.py", photos, photos / "2.png", *options)
     (photos / "labels.csv").unlink()
-
-
-def test_each_photo_gets_a_line_and_labels_give_a_score(options, labelled, tmp_path):
-    text = succeed("nn_test.py", labelled, labelled / "2.png", *options)
-    verdicts = [1 / (1 + np.exp(-10 * (value - 100) / 255)) for value in (0, 80, 160, 80)]
-    expected = [f"{labelled / name}: {'car' if p > 0.5 else 'no car'} {p:.3f}"
-                for name, p in zip(("1.png", "2.png", "10.png", "2.png"), verdicts)]
+    probabilities = [1 / (1 + np.exp(-10 * (value - 100) / 255)) for value in (0, 80, 160, 80)]
+    network, *lines = text.splitlines()
+    expected = [f"{photos / name}: {'car' if p > 0.5 else 'no car'} {p:.3f}"
+                for name, p in zip(("1.png", "2.png", "10.png", "2.png"), probabilities)]
     expected[0] += " (wrong)"
-    assert text.splitlines()[:6] == [*expected, "right: 1/2", "cars: 1 found, 1 missed; 0 false alarms"]
+    assert network == f"network: {tmp_path / 'p.npy'}"
+    assert lines[:6] == [*expected, "right: 1/2", "cars: 1 found, 1 missed; 0 false alarms"]
     assert_figure(tmp_path / "figure" / "predict.png")
 
 
-def test_good_photos_are_judged_and_bad_ones_listed(options, photos, tmp_path):
+def test_good_photos_are_classified_and_bad_ones_listed(options, photos, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     finished = call("nn_test.py", tmp_path / "bad.jpg", photos / "10.png", tmp_path / "missing.jpg", *options)
     assert finished.returncode == 2 and f"{photos / '10.png'}: car" in finished.stdout
@@ -54,18 +52,29 @@ def test_what_is_not_used_is_said_and_no_score_is_no_success(options, photos, tm
     (photos / "labels.csv").unlink()
     assert "right:" not in text and text.count("no score: no photo has a label") == 1
     assert compared.count("photos: no score, no labels\n") == 2
-    for line in (f"{photos}: not read: 1 .txt", f"{photos / 'labels.csv'}: 2 rows without a photo: X1.png, X2.png",
-                 f"{photos / 'labels.csv'}: 3 photos without a row: 1.png, 2.png, 10.png"):
-        assert f"\n{line}\n" in text and f"{line}\n" in compared
+    for line in (f"{photos}: not read: 1 .txt", f"{photos / 'labels.csv'}: 2 rows without a photo: X1.png, X2.png"):
+        assert f"\n{line}\n" in text and f"\n{line}\n" in compared
 
 
-def test_without_a_good_photo_there_is_no_figure(options, tmp_path):
-    fail("nn_test.py", tmp_path / "missing.jpg", *options)
-    assert not (tmp_path / "figure").exists()
+def test_other_pictures_than_the_network_was_trained_on_are_a_note(options, photos, small_data, tmp_path):
+    """To classify, the network needs only their size. Pruning with other pictures is refused."""
+    note = f"{tmp_path / 'p.npy'}: was trained on another data set than {{}}"
+    save_dict(tmp_path / "data.npy", {"costs": np.zeros(0), "data": sha256(small_data)})
+    other = write_data(tmp_path / "other.h5", seed=1)
+    for script, *more in (["nn_test.py", photos], ["nn_test.py", "--test"],
+                          ["prun_parameters.py", "--pruned", tmp_path / "p.npy", "--photos", photos]):
+        assert "was trained on" not in succeed(script, *more, *options)
+        assert f"\n{note.format(other)}\n" in succeed(script, *more, *options, "--data", other)
+    line = fail("pruning.py", *options, "--data", other, "--out", tmp_path / "new")
+    assert line.startswith(f"pruning.py: {note.format(other)}") and not (tmp_path / "new").exists()
+    larger = write_data(tmp_path / "larger.h5", shape=(6, 9, 3))
+    line = fail("nn_test.py", photos, *options, "--data", larger)
+    assert line == (f"nn_test.py: {tmp_path / 'p.npy'}: W1 has shape (1, 144), but 162 inputs come to it; "
+                    "name its pictures with --data, or another network")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
-def test_photos_of_any_name_are_judged(options, tmp_path, encoding):
+def test_photos_of_any_name_are_classified(options, tmp_path, encoding):
     folder = tmp_path / "photos"
     folder.mkdir()
     names = ("price_$5_and_$6.png", "x$\\frac$.png", "汽车 照片.png", b"bad\xff.png".decode(errors="surrogateescape"))
@@ -76,61 +85,37 @@ def test_photos_of_any_name_are_judged(options, tmp_path, encoding):
     assert text.count(": no car 0.019\n") == len(names)
 
 
-def test_labels_that_are_no_table_are_one_line(options, tmp_path):
-    Image.new("RGB", (8, 6)).save(tmp_path / "1.png")
-    (tmp_path / "labels.csv").write_text("name\n1.png\n")
-    assert fail("nn_test.py", tmp_path, *options).startswith(f"nn_test.py: {tmp_path / 'labels.csv'}: not a table")
-    assert not (tmp_path / "figure").exists()
-
-
-@pytest.fixture
-def sorted_photos(tmp_path):
-    """A folder like `my_photos/test`: cars of brightness 50, 120 and 200, no cars of 90 and 150."""
-    for name in ("car/50", "car/120", "car/200", "nocar/90", "nocar/150"):
+@pytest.mark.parametrize("threshold, right, counted", [
+    (None, "3/5", "2 found, 1 missed; 1 false alarm"), (0.05, "3/5", "3 found, 0 missed; 2 false alarms"),
+    (0.9, "3/5", "1 found, 2 missed; 0 false alarms")])
+def test_the_threshold_moves_the_predictions_and_mistakes_are_counted(options, tmp_path, threshold, right, counted):
+    for name in ("car/50", "car/120", "car/200", "nocar/90", "nocar/150"):  # probabilities 0.12 0.69 0.98, 0.40 0.88
         (tmp_path / "my" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 6), (int(name.split("/")[1]),) * 3).save(tmp_path / "my" / f"{name}.png")
-    return tmp_path / "my"
+    text = succeed("nn_test.py", tmp_path / "my", *options, *(["--threshold", threshold] if threshold else []))
+    assert f"right: {right}\ncars: {counted}\n" in text and text.count(" (wrong)") == 5 - int(right[0])
+    assert (f"{tmp_path / 'my' / 'car' / '120.png'}: no car 0.687 (wrong)" in text) == (threshold == 0.9)
 
 
-@pytest.mark.parametrize("threshold, right, counted", [
-    (None, "3/5", "2 found, 1 missed; 1 false alarm"), (0.95, "3/5", "1 found, 2 missed; 0 false alarms"),
-    (0.05, "3/5", "3 found, 0 missed; 2 false alarms"), (0.9, "2/5", "1 found, 2 missed; 1 false alarm"),
-])
-def test_the_threshold_moves_the_verdicts_and_their_mistakes_are_counted(options, sorted_photos, tmp_path, threshold,
-                                                                        right, counted):
-    # The probabilities of a car: 0.12 0.69 0.98 for the cars, 0.40 0.88 for the others.
-    if threshold == 0.9:  # the brightest photo that shows no car, beyond the threshold
-        Image.new("RGB", (8, 6), (240,) * 3).save(sorted_photos / "nocar" / "150.png")
-    text = succeed("nn_test.py", sorted_photos, *options, *(() if threshold is None else ("--threshold", threshold)))
-    assert f"right: {right}\ncars: {counted}\n" in text
-    assert text.count(" (wrong)") == 5 - int(right[0])
-    assert (f"{sorted_photos / 'car' / '120.png'}: no car 0.687 (wrong)" in text) == ((threshold or 0) > 0.687)
-
-
-@pytest.mark.parametrize("threshold", ["0", "1", "-0.5", "nan", "half", ""])
-def test_a_threshold_that_is_no_probability_is_refused(threshold):
-    assert fail("nn_test.py", f"--threshold={threshold}") == (
-        f"nn_test.py: argument --threshold: {threshold!r} is not a number above 0 and below 1")
-
-
-def test_what_is_to_be_said_of_the_data_is_printed(options, small_data):
-    write_data(small_data, y_train=np.zeros(20))
-    assert f"warning: {small_data}: every label in y_train is 0\n" in succeed("nn_test.py", "--test", *options)
-
-
-def test_the_test_pictures_of_the_data_set_are_judged(options, small_data, tmp_path):
+def test_the_test_pictures_of_the_data_set_are_classified(options, small_data, tmp_path):
     write_data(small_data, y_test=[0, 1, 1, 1, 0, 0, 0, 1])  # which are 0 1 0 1 0 1 0 1 by their brightness
-    text = succeed("nn_test.py", "--test", *options)
+    _, *lines = succeed("nn_test.py", "--test", *options).splitlines()
     data, parameters = load_data(small_data), load_parameters(tmp_path / "p.npy", 144)
     said = nn.predict(data.X_test, parameters)[0] > 0.5
     right = said == data.Y_test[0]
-    lines = text.splitlines()
     assert [line.split(":")[0] for line in lines[:8]] == [f"test {i}" for i in range(1, 9)]
     assert [": car" in line for line in lines[:8]] == list(said)
     assert ["wrong" in line for line in lines[:8]] == list(~right) and 0 < right.sum() < 8
     assert lines[8] == f"right: {right.sum()}/8"
     assert f"{(said & right).sum()} found, {(~said & ~right).sum()} missed; {(said & ~right).sum()} false" in lines[9]
     assert_figure(tmp_path / "figure" / "predict.png")
+
+
+def test_on_the_test_pictures_it_is_right_as_often_as_the_recorded_accuracy_says(tmp_path):
+    text = succeed("nn_test.py", "--test", "--figures", tmp_path)
+    data = load_data(ROOT / nn_test.DATA)
+    accuracy = nn.accuracy(nn.predict(data.X_test, load_parameters(ROOT / nn_test.PARAMETERS, 10800)), data.Y_test)
+    assert f"right: {round(accuracy * 0.6)}/60" in text and accuracy == pytest.approx(80)
 
 
 @pytest.mark.parametrize("script", ["nn_test.py", "prun_parameters.py"])
@@ -147,20 +132,13 @@ def test_pictures_stay_bytes_until_they_are_multiplied(script, options, photos, 
     assert max(X.shape[1] for X in multiplied) == 1000
 
 
-def test_the_test_pictures_are_judged_as_the_recorded_accuracy_says(tmp_path):
-    text = succeed("nn_test.py", "--test", "--figures", tmp_path)
-    data = load_data(ROOT / nn_test.DATA)
-    accuracy = nn.accuracy(nn.predict(data.X_test, load_parameters(ROOT / nn_test.PARAMETERS, 10800)), data.Y_test)
-    assert f"right: {round(accuracy * 0.6)}/60" in text and accuracy == pytest.approx(80)
-
-
 def test_photos_or_the_test_pictures_but_not_both(photos):
     assert fail("nn_test.py", "--test", photos) == "nn_test.py: --test does not go with photos"
 
 
 def test_photos_of_one_name_are_drawn_with_their_folders(monkeypatch):
     names = []
-    monkeypatch.setattr(nn_test, "_draw_photo", lambda axes, photo, name, judged: names.append(name))
+    monkeypatch.setattr(nn_test, "_draw_photo", lambda axes, photo, name, predictions: names.append(name))
     monkeypatch.setattr(nn_test.drawing, "save_figure", lambda *_: None)
     paths = [f"my/{name}.png" for name in ("car/1", "nocar/1", "car/2")]
     nn_test.draw_photos(paths, [None] * 3, [], "title", "path")

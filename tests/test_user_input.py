@@ -1,4 +1,4 @@
-"""The command line: options, help, and the one line for a user's mistake."""
+"""The command line: options, help, the one line for a user's mistake, and which folders and networks are meant."""
 
 import os
 import pathlib
@@ -7,99 +7,21 @@ import sys
 
 import pytest
 
+import prun_parameters
 import pruning
 from datasets import user_input
-from datasets.user_input import InputError, exit_status
+from datasets.user_input import InputError, as_input_error, exit_status
 
 from .conftest import ROOT, call, contents, fail, run, succeed, write_data
 
-SCRIPTS = ("nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py", "datasets.make_carvnocar",
-           "datasets.fetch_mnist")
 
-
-def program(script):
-    """The name by which a script calls itself."""
-    return f"{script.split('.')[1]}.py" if script.startswith("datasets.") else script
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", ["nn_main.py", "prun_mask.py", "pruning.py", "prun_parameters.py", "nn_test.py",
+                                    "datasets.make_carvnocar", "datasets.fetch_mnist"])
 def test_help_and_a_wrong_option(script):
     text = succeed(script, "--help")
     assert "-h, --help" in text and ("default: " in text) == (script != "prun_mask.py")
-    assert fail(script, "--wrong") == f"{program(script)}: unrecognized arguments: --wrong"
-
-
-@pytest.mark.parametrize("script, option", [
-    ("nn_main.py", "--data"), ("pruning.py", "--data"), ("pruning.py", "--parameters"),
-    ("prun_parameters.py", "--data"),
-    ("prun_parameters.py", "--parameters"), ("prun_parameters.py", "--pruned"), ("prun_parameters.py", "--photos"),
-    ("nn_test.py", "--data"), ("nn_test.py", "--parameters"), ("nn_test.py", ""),
-    ("datasets.make_carvnocar", "--pictures"),
-])
-def test_a_missing_file_is_one_line(script, option, tmp_path):
-    figures = ["--out", tmp_path / "a.h5"] if "make" in script else ["--figures", tmp_path]
-    line = fail(script, *option.split(), tmp_path / "missing", *figures)
-    assert line.startswith(f"{program(script)}: {tmp_path / 'missing'}")
-    assert line.endswith(": No such file or directory")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_wrong_data_set_is_one_line(small_data, tmp_path):
-    recorded = ("--parameters", "datasets/parameters.npy", "--figures", tmp_path)
-    for script, more in (("pruning.py", ()), ("prun_parameters.py", ("--pruned", "datasets")), ("nn_test.py", ())):
-        line = fail(script, "--data", small_data, *recorded, *more)
-        assert line == (f"{script}: datasets/parameters.npy: was trained on another data set than {small_data}; "
-                        "name that one with --data, or train a network on this one")
-    assert "not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
-    assert "not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
-
-
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
-    with subprocess.Popen([sys.executable, "nn_test.py", "--figures", tmp_path], cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
-        process.stdout.close()
-        assert process.stderr.read() == b"" and process.wait() == 1
-
-
-@pytest.mark.parametrize("script, options, what", [
-    ("pruning.py", ["--percent", "0"], "--percent: '0' is not a number above 0 and below 100"),
-    ("pruning.py", ["--percent", "100"], "--percent"), ("pruning.py", ["--percent", "nan"], "--percent"),
-    ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number from 1 to 1000000000"),
-    ("pruning.py", ["--steps", "2.5"], "--steps"), ("pruning.py", ["--iterations", "-3"], "--iterations"),
-    ("pruning.py", ["--learning-rate", "inf"], "--learning-rate: 'inf' is not a number above 0"),
-    ("pruning.py", ["--tolerance", "-1"], "--tolerance: '-1' is not a number of at least 0"),
-    ("pruning.py", ["--criterion", "magnitude"], "--criterion: invalid choice: 'magnitude'"),
-    ("nn_main.py", ["--l2", "nan"], "--l2"), ("nn_main.py", ["--learning-rate", "x"], "--learning-rate"),
-    ("nn_main.py", ["--layers", "5", "0"], "--layers"), ("nn_main.py", ["--layers"], "--layers"),
-    ("nn_main.py", ["--layers", str(10**20)], "--layers"), ("nn_main.py", ["--seed", "-1"], "--seed"),
-    ("pruning.py", ["--steps", "9" * 5000], "--steps: '9999999999999999999999999999999999999999' is not"),
-    ("datasets.make_carvnocar", ["--seed", "4294967296"], "--seed: '4294967296' is not a whole number from 0 to"),
-    ("datasets.make_carvnocar", ["--size", "80", "0"], "--size: '0' is not a whole number from 1 to 65500"),
-    ("pruning.py", ["--out", ""], "--out: '' is not the name of a file or a folder"),
-    ("prun_parameters.py", ["--export", ""], "--export"),
-])
-def test_a_wrong_value_names_its_option(script, options, what):
-    assert f"argument {what}" in fail(script, *options)
-
-
-@pytest.mark.parametrize("options, what", [
-    (["--momentum", "0.5"], "--momentum goes with --batch only"),
-    (["--quality", "2"], "--quality goes with --criterion std only"),
-    (["--criterion", "std", "--percent", "3"], "--percent does not go with --criterion std"),
-    (["--l2", "200"], "--l2 200 is too large for --learning-rate 0.005")])
-def test_options_that_do_not_go_together_are_one_line(options, what):
-    assert fail("pruning.py", *options).startswith(f"pruning.py: {what}")
-
-
-def test_an_l2_too_large_for_training_is_one_line():
-    assert fail("nn_main.py", "--l2", 20, "--learning-rate", 0.1).startswith("nn_main.py: --l2 20 is too large")
-
-
-@pytest.mark.parametrize("script", ["pruning.py", "datasets.make_carvnocar", "figure.far"])
-def test_a_process_says_the_same(script):
-    """In a process of its own, by its path or with `python -m`."""
-    for arguments in (["--help"], ["--wrong"], ["--data", "missing"]):
-        assert run(script, *arguments) == call(script, *arguments)
+    name = script.removesuffix(".py").split(".")[-1]
+    assert fail(script, "--wrong") == f"{name}.py: unrecognized arguments: --wrong"
 
 
 def test_help_shows_each_default_once():
@@ -107,6 +29,60 @@ def test_help_shows_each_default_once():
     assert text.count("(default: 5)") == text.count("(default: 39, or") == 1
     assert text.count("(default: 0.0)") == 3  # of --l1, --l2 and --momentum
     assert "default: None" not in text and "default: False" not in text
+
+
+@pytest.mark.parametrize("script", ["pruning.py", "figure.far"])
+def test_a_process_says_the_same(script):
+    """In a process of its own, by its path or with `python -m`."""
+    for arguments in (["--help"], ["--wrong"]):
+        assert run(script, *arguments) == call(script, *arguments)
+
+
+@pytest.mark.parametrize("script, options, what", [
+    ("pruning.py", ["--percent", "100"], "--percent: '100' is not a number above 0 and below 100"),
+    ("pruning.py", ["--tolerance", "-1"], "--tolerance: '-1' is not a number of at least 0"),
+    ("pruning.py", ["--learning-rate", "nan"], "--learning-rate: 'nan' is not a number above 0"),
+    ("pruning.py", ["--steps", "0"], "--steps: '0' is not a whole number from 1 to 1000000000"),
+    ("pruning.py", ["--steps", "9" * 5000], f"--steps: {'9' * 40!r} is not a whole number"),
+    ("pruning.py", ["--criterion", "magnitude"], "--criterion: invalid choice: 'magnitude'"),
+    ("nn_main.py", ["--layers", "5", "2.5"], "--layers: '2.5' is not a whole number"),
+    ("nn_main.py", ["--seed", "4294967296"], "--seed: '4294967296' is not a whole number from 0 to 4294967295"),
+    ("nn_test.py", ["--out", ""], "--out: '' is not the name of a file or a folder")])
+def test_a_wrong_value_names_its_option(script, options, what):
+    assert f"{script}: argument {what}" in fail(script, *options)
+
+
+def test_options_that_do_not_go_together_are_one_line():
+    assert fail("pruning.py", "--momentum", 0.5) == "pruning.py: --momentum goes with --batch only"
+
+
+@pytest.mark.parametrize("script, option", [
+    ("nn_main.py", "--data"), ("pruning.py", "--parameters"), ("prun_parameters.py", "--pruned"),
+    ("prun_parameters.py", "--photos"), ("nn_test.py", "")])
+def test_a_missing_file_is_one_line_and_leaves_no_folder(script, option, tmp_path):
+    line = fail(script, *option.split(), tmp_path / "missing", "--out", tmp_path / "o" / "deep")
+    assert line == f"{script}: {tmp_path / 'missing'}: No such file or directory"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_kind_is_one_line():
+    assert "requirements.txt: not an HDF5 file" in fail("nn_main.py", "--data", "requirements.txt")
+    assert "requirements.txt: not a .npy file" in fail("pruning.py", "--parameters", "requirements.txt")
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.npz").mkdir()
+    for script in ("nn_main.py", "figure.far"):
+        for option in ("--out", "--figures"):
+            assert fail(script, option, tmp_path / "file" / "new").endswith(f": {tmp_path / 'file'}: is not a folder")
+    line = fail("prun_parameters.py", "--export", tmp_path / "folder.npz", "--figures", tmp_path)
+    assert line == f"prun_parameters.py: {tmp_path / 'folder.npz'}: is a folder, not a file"
+
+
+def test_figures_are_shown_only_where_there_is_a_screen(tmp_path):
+    line = fail("nn_test.py", "--show", "--figures", tmp_path / "new", run=run, MPLBACKEND="agg")
+    assert line.startswith("nn_test.py: --show: cannot show a figure here: ") and not list(tmp_path.iterdir())
 
 
 def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
@@ -120,32 +96,39 @@ def test_errors_become_a_line_and_a_status(capsys, monkeypatch):
     for error, status, line in (
             (InputError("a.npy: is wrong"), 2, "a.npy: is wrong"), (MemoryError(), 2, f"MemoryError; {batch}"),
             (OSError(28, "No space left", "a"), 2, "a: No space left"), (KeyboardInterrupt(), 130, "interrupted"),
-            (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
+            (ValueError("Y holds 2"), 2, "Y holds 2"), (FloatingPointError("the cost\nis nan"), 2, "the cost is nan")):
         assert raising(error) == status
         assert capsys.readouterr().err == f"script.py: {line}\n"
     assert pruning.main(["--steps", 0, pathlib.Path("x")]) == 2
     assert capsys.readouterr().err == "script.py: argument --steps: '0' is not a whole number from 1 to 1000000000\n"
-    assert pruning.main(["--wrong"]) == 2 and capsys.readouterr().err == "script.py: unrecognized arguments: --wrong\n"
     with pytest.raises(KeyError):  # a mistake in the program shows its traceback
         raising(KeyError("W1"))
 
-
-def test_scripts_find_their_files_from_any_folder(tmp_path):
-    for script in ("prun_parameters.py", "nn_test.py", "figure.network"):
-        here = succeed(script, "--figures", tmp_path)
-        elsewhere = succeed(script, "--figures", tmp_path, cwd=tmp_path)
-        assert elsewhere.replace(f"{ROOT}{os.sep}", "") == here
+    monkeypatch.setattr(sys, "version_info", (3, 10, 14))
+    assert raising(KeyError("W1")) == 2
+    assert capsys.readouterr().err.startswith("script.py: needs Python 3.11 or later, and this is ")
 
 
-@pytest.mark.parametrize("script, options", [
-    ("nn_main.py", ["--data", "missing"]), ("nn_main.py", ["--learning-rate", "1e300"]),
-    ("pruning.py", ["--parameters", "missing"]),
-    ("prun_parameters.py", ["--parameters", "missing"]), ("nn_test.py", ["missing"]),
-    ("figure.sensitivity", ["--data", "no"])])
-def test_a_failed_command_leaves_no_folder(script, options, tmp_path):
-    out = ["--out", tmp_path / "o" / "deep"] if script in ("nn_main.py", "pruning.py") else []
-    fail(script, *options, *out, "--figures", tmp_path / "figure")
-    assert not list(tmp_path.iterdir())
+def test_an_error_of_a_reader_names_the_file():
+    for error, line in ((InputError("is empty"), "a.h5: is empty"),
+                        (KeyError("x"), "a.h5: not an HDF5 file, or a damaged one ('x')"),
+                        (MemoryError("8 GiB"), "a.h5: does not fit into memory, or is damaged (8 GiB)"),
+                        (OSError("unable to lock file"), "a.h5: is open for writing in another program, ")):
+        with pytest.raises(InputError) as caught, as_input_error("a.h5", "an HDF5 file"):
+            raise error
+        assert str(caught.value).startswith(line)
+
+
+def test_a_reader_of_the_output_that_goes_away_is_no_error(tmp_path):
+    with subprocess.Popen([sys.executable, "nn_test.py", "--figures", tmp_path], cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 1
+
+
+def test_a_script_finds_its_files_from_any_folder(tmp_path):
+    here = succeed("nn_test.py", "--figures", tmp_path)
+    assert succeed("nn_test.py", "--figures", tmp_path, cwd=tmp_path).replace(f"{ROOT}{os.sep}", "") == here
 
 
 # ------------------------------------------------------------------------------- the recorded experiment, or one's own
@@ -159,34 +142,33 @@ def recorded_files():
 def test_with_a_data_set_of_ones_own_no_other_option_is_needed(photos, tmp_path):
     write_data(tmp_path / "my.h5")
     before, options = recorded_files(), ("--data", "my.h5")
+    line = fail("pruning.py", *options, cwd=tmp_path)
+    assert line == ("pruning.py: out/parameters.npy: not there yet; nn_main.py --data my.h5 writes it, or name another "
+                    f"with --parameters (the recorded one: {ROOT}/datasets/parameters.npy)")
     succeed("nn_main.py", *options, "--layers", 6, "--init", "he", "--iterations", 30, cwd=tmp_path)
+    line = fail("prun_parameters.py", *options, "--out", "out", cwd=tmp_path)
+    assert "out/degree_costs.npy: not there yet; pruning.py --data my.h5 --out out writes it, or name another" in line
     succeed("pruning.py", *options, "--steps", 2, "--iterations", 5, cwd=tmp_path)
-    assert "after it: out/prun_parameter/prun_parameters2.npy" in succeed("prun_parameters.py", *options, "--photos",
-                                                                          photos, cwd=tmp_path)
-    assert "network: out/parameters.npy" in succeed("nn_test.py", *options, photos, cwd=tmp_path)
-    succeed("figure.sensitivity", *options, cwd=tmp_path)
+    text = succeed("prun_parameters.py", *options, "--photos", photos, cwd=tmp_path)
+    assert text.startswith("before pruning: out/parameters.npy\nafter it: out/prun_parameter/prun_parameters2.npy\n")
+    assert succeed("nn_test.py", *options, photos, cwd=tmp_path).startswith("network: out/parameters.npy\n")
     assert {str(path) for path in contents(tmp_path / "out")} == {
         "parameters.npy", "data.npy", "cost.png", "degree_costs.npy", "degree_costs.png",
-        "prun_parameter/prun_parameters1.npy", "prun_parameter/prun_parameters2.npy", "prun_predict.png", "predict.png",
-        "sensitivity.png"}
+        "prun_parameter/prun_parameters1.npy", "prun_parameter/prun_parameters2.npy", "prun_predict.png", "predict.png"}
     assert recorded_files() == before and {path.name for path in tmp_path.iterdir()} == {"my.h5", "out"}
+    # Without --data it is the recorded network that is meant, though there is another one in out/.
+    assert succeed("nn_test.py", photos, cwd=tmp_path).startswith(f"network: {ROOT}/datasets/parameters.npy\n")
 
 
-@pytest.mark.parametrize("arguments, there, expected", [
-    ("", "", ("datasets", "figure", "datasets/parameters.npy")),
-    ("--resume", "out", ("datasets", "figure", "datasets/parameters.npy")),
-    ("--steps 3", "", ("out", "out", "datasets/parameters.npy")),
-    ("--steps 3", "out", ("out", "out", "out/parameters.npy")),
-    ("--steps 3 --resume", "", ("out", "out", "datasets/parameters.npy")),
-    ("--data my.h5", "out", ("out", "out", "out/parameters.npy")),
-    ("--out a", "", ("a", "a", "datasets/parameters.npy")), ("--out a", "a out", ("a", "a", "a/parameters.npy")),
-    ("--figures f", "out", ("datasets", "f", "datasets/parameters.npy")),
-    ("--figures f --l2 0.1", "out", ("out", "f", "out/parameters.npy")),
-    ("--parameters p", "out", ("out", "out", "p")),
-    ("--percent 6 --out datasets", "out", ("datasets", "datasets", "datasets/parameters.npy")),
-])
-def test_what_differs_from_the_recorded_experiment_goes_to_a_folder_of_its_own(arguments, there, expected, tmp_path,
-                                                                             monkeypatch):
+@pytest.mark.parametrize("arguments, there, out, figures, parameters", [
+    ("", "out", "datasets", "figure", "datasets"), ("--resume --figures f", "out", "datasets", "f", "datasets"),
+    ("--steps 3", "out", "out", "out", "datasets"), ("--figures f --l2 0.1", "out", "out", "f", "datasets"),
+    ("--data my.h5", "out", "out", "out", "out"), ("--out a --steps 3", "a out", "a", "a", "a"),
+    ("--out a", "out", "a", "a", "datasets"), ("--percent 6 --out datasets", "out", "datasets", "datasets", "datasets"),
+    ("--data my.h5 --parameters p/parameters.npy", "out", "out", "out", "p")])
+def test_which_folder_is_written_to_and_which_network_is_read(arguments, there, out, figures, parameters, tmp_path,
+                                                            monkeypatch):
+    """there : folders with a network, besides the recorded one."""
     for folder in ("datasets", *there.split()):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "parameters.npy").touch()
@@ -194,35 +176,18 @@ def test_what_differs_from_the_recorded_experiment_goes_to_a_folder_of_its_own(a
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(user_input, "PROJECT", str(tmp_path))
     options = pruning.parse_options(arguments.split())
-    assert (options.out, options.figures, options.parameters) == expected
+    assert (options.out, options.figures, options.parameters) == (out, figures, f"{parameters}/parameters.npy")
 
 
-@pytest.mark.parametrize("script, file, maker", [
-    ("pruning.py", "parameters.npy", "nn_main.py"), ("nn_test.py", "parameters.npy", "nn_main.py"),
-    ("prun_parameters.py", "degree_costs.npy", "pruning.py"), ("figure.weights", "degree_costs.npy", "pruning.py")])
-def test_a_network_that_is_not_there_yet_is_one_line(script, file, maker, small_data, tmp_path):
+@pytest.mark.parametrize("options, parameters, pruned", [
+    ([], "datasets/parameters.npy", "datasets"), (["--photos", "p"], "datasets/parameters.npy", "datasets"),
+    (["--pruned", "out"], "datasets/parameters.npy", "out"), (["--out", "out"], "out/parameters.npy", "out"),
+    (["--parameters", "out/parameters.npy"], "out/parameters.npy", "out")])
+def test_the_run_that_is_read_is_that_of_the_network(options, parameters, pruned, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
-    if maker == "pruning.py":
-        (tmp_path / "out" / "parameters.npy").touch()
-    line = fail(script, "--data", small_data, cwd=tmp_path)
-    assert f"out/{file}: not there yet; {maker} with the same --data writes it" in line
-
-
-def test_a_network_of_another_data_set_is_refused(trained, photos, tmp_path):
-    other = write_data(tmp_path / "other.h5", seed=1)
-    for script in ("pruning.py", "prun_parameters.py", "nn_test.py", "figure.sensitivity", "figure.network"):
-        line = fail(script, "--data", other, "--out", trained / "out", "--figures", tmp_path / "f")
-        assert line == (f"{script.removeprefix('figure.').removesuffix('.py')}.py: {trained / 'out'}/parameters.npy: "
-                        f"was trained on another data set than {other}; name that one with --data, or train a network "
-                        "on this one")
-    assert {path.name for path in tmp_path.iterdir()} == {"other.h5"}
-
-
-def test_more_units_than_memory_is_one_line(small_data, tmp_path):
-    line = fail("nn_main.py", "--data", small_data, "--layers", 10**9, "--out", tmp_path / "out", "--figures",
-                tmp_path / "out")
-    assert line.startswith("nn_main.py: Unable to allocate") and not contents(tmp_path / "out")
-    assert line.endswith("; for many pictures, nn_main.py and pruning.py need less memory with --batch N")
-    line = fail("nn_main.py", "--data", small_data, "--layers", 10**9, "--batch", 4, "--out", tmp_path / "out",
-                "--figures", tmp_path / "out")
-    assert line.startswith("nn_main.py: Unable to allocate") and "--batch" not in line
+    for file in ("parameters.npy", "degree_costs.npy"):
+        (tmp_path / "out" / file).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(user_input, "PROJECT", str(tmp_path))
+    parsed = prun_parameters.parse_options(options)
+    assert (parsed.parameters, parsed.pruned) == (parameters, pruned)
