@@ -56,4 +56,4 @@ def test_a_row_and_a_frame_for_each_step(few_digits, tmp_path):
 
 def test_without_the_digits_the_line_has_the_command(tmp_path):
     line = fail("figure.first_look", "--data", tmp_path / "no", "--figures", tmp_path / "f")
-    assert f"`python -m datasets.fetch_mnist --out {tmp_path / 'no'}` gets it" in line and not (tmp_path / "f").exists()
+    assert f"`python -m datasets.fetch_mnist --out {tmp_path / 'no'}` gets" in line and not (tmp_path / "f").exists()
