@@ -1,7 +1,9 @@
 """Figures, made without pyplot: they need no screen, and the caller's Matplotlib stays as it was."""
 
+import contextlib
 import io
 import os
+import sys
 import warnings
 
 import numpy as np
@@ -23,10 +25,13 @@ FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "W
 
 def figure(**settings):
     """A figure of `matplotlib.figure.Figure`, of which pyplot does not know."""
-    try:
-        import matplotlib  # noqa: F401
-    except ValueError:  # MPLBACKEND names one that is not installed: a notebook's, which runs with another Python
-        del os.environ["MPLBACKEND"]
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if backend:  # a notebook's, which would have stopped the import where it is not installed
+        os.environ["MPLBACKEND"] = backend
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -85,6 +85,7 @@ STUDY = digits.Study(
     controls={0.0405: (8, 16, 121), 0.004: (4, 8, 19), 0.0024: (3, 6, 16)},  # about 12, 120 and 200 times
     one_shot=(0.46, 0.19, 0.0625),  # about 2, 4 and 8 times
     tolerance=0.1,
+    held_out=10_000,
     paper={"the paper, unpruned": (1, 0.80), "the paper, pruned": (12, 0.77)},  # Table 1
     later={"dynamic network surgery": (2016, 111, 0.91, "arXiv 1701.05369, Table 1"),
            "soft weight-sharing": (2017, 200, 0.97, "arXiv 1701.05369, Table 1"),
