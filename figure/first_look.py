@@ -56,7 +56,7 @@ def prune(data):
         return masks
 
     def at_random(_, parameters):  # as many as by magnitude, which has its step first
-        return studies.random_masks(parameters, masks, random)
+        return studies.random_masks(parameters, {name: np.count_nonzero(W) for name, W in masks.items()}, random)
 
     yield from zip(*(
         pruning.prune_iteratively(data, trained, masks_of, descent=nn.minibatch_descent, **settings(RETRAINING_EPOCHS))
