@@ -90,7 +90,7 @@ STUDY = digits.Study(
     later={"dynamic network surgery": (2016, 111, 0.91, "arXiv 1701.05369, Table 1"),
            "soft weight-sharing": (2017, 200, 0.97, "arXiv 1701.05369, Table 1"),
            "sparse variational dropout": (2017, 280, 0.75, "arXiv 1701.05369, Table 1"),
-           "progressive ADMM": (2018, 246, '"almost zero" loss', "arXiv 1810.07378")})
+           "progressive ADMM": (2019, 246, '"almost zero" loss', "arXiv 1903.09769, abstract")})
 
 
 def print_alone(rows):
