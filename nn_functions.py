@@ -6,7 +6,7 @@ Layers are numbered 1 to L. Columns are pictures: X has shape (n_x, m), Y has sh
 parameters are a dict `W1, b1, ..., WL, bL`, where W{l} has shape (n_l, n_{l-1}) and b{l} has shape (n_l, 1).
 
 In order: the network; its layers, the one loop that trains them, and the two ways to feed it, full-batch and
-mini-batch; last, the Gram form of layer 1, which trains without touching the pictures.
+mini-batch; the Gram form of layer 1, which trains without touching the pictures; last, what is checked of arguments.
 The paper is Han et al., "Learning both Weights and Connections for Efficient Neural Networks", arXiv 1506.02626v3.
 """
 
@@ -46,10 +46,11 @@ def initialize_parameters(sizes, seed, init="original"):
     sizes : n_x, then the number of units of each layer, for example (10800, 5, 4, 3, 2, 1)
     init : "original", the original experiment's: W = 0.098 randn, then b = randn; or
         "he" (He et al., arXiv 1502.01852): W = sqrt(2 / n_{l-1}) randn, b = 0, at which ReLU keeps the size of the
-        signals from layer to layer
+        signals from layer to layer. Raises ValueError for another
     """
-    random = np.random.RandomState(seed)
-    parameters = {}
+    if init not in ("original", "he"):
+        raise ValueError(f"init is {init!r}, neither original nor he")
+    random, parameters = np.random.RandomState(seed), {}
     for l in range(1, len(sizes)):
         scale = 0.098 if init == "original" else np.sqrt(2 / sizes[l - 1])
         parameters[f"W{l}"] = random.randn(sizes[l], sizes[l - 1]) * scale
@@ -150,65 +151,6 @@ def evaluate(data, parameters):
         raise FloatingPointError(f"the cost of the network is {cost}: its weights are too large; "
                                  "try a smaller learning rate")
     return Evaluation(cost, accuracy(AL, data.Y_train), accuracy(predict(data.X_test, parameters), data.Y_test))
-
-
-# --------------------------------------------------------------------------------- what the functions check first
-
-def check_data(X, Y, parameters, n_x=None):
-    """Raise ValueError for pictures or labels that a network cannot be trained on.
-
-    n_x : the number of inputs, if it is not the number of columns of W1
-    """
-    *_, n_L = layer_sizes(parameters)
-    n_x = n_x or parameters["W1"].shape[1]
-    if X.ndim != 2 or len(X) != n_x:
-        raise ValueError(f"X has shape {X.shape}, not ({n_x}, m): a picture is a column")
-    if not np.isfinite(X.sum()):  # the sum, as it takes no memory
-        raise ValueError("X holds NaN or infinity")
-    if Y.shape != (n_L, X.shape[1]):
-        raise ValueError(f"Y has shape {Y.shape}, not {(n_L, X.shape[1])}: a picture's labels are a column")
-    if not np.isin(Y, (0, 1)).all():
-        others = ", ".join(map(str, np.setdiff1d(Y, (0, 1))[:5]))
-        raise ValueError(f"Y holds {others}; labels are 0 and 1, those of several classes one-hot columns")
-    if n_L > 1 and (np.sum(Y, axis=0) != 1).any():
-        raise ValueError("Y has a column without a 1, or with several; of several classes a picture has one")
-
-
-def checked_masks(parameters, masks, are_applied=False):
-    """A copy of the masks as bool arrays, a dict; masks : None, or a dict {"W1": an array of 0 and 1, ...}.
-
-    Raises ValueError for a name that is no layer's weights, another shape, or other values than 0 and 1; with
-    are_applied also for weights outside a mask that are not 0.
-    """
-    found = {}
-    for name, mask in (masks or {}).items():
-        if name not in parameters or name[0] != "W":
-            raise ValueError(f"there is a mask for {name!r}, but no such weights; masks are for W1, W2, ...")
-        values = np.asarray(mask)
-        if values.shape != parameters[name].shape:
-            raise ValueError(f"the mask of {name} has shape {values.shape}, not {parameters[name].shape}")
-        found[name] = values.astype(bool)
-        if (found[name] != values).any():
-            raise ValueError(f"the mask of {name} holds other values than 0 and 1")
-        if are_applied and parameters[name][~found[name]].any():
-            raise ValueError(f"{name} has weights outside its mask that are not 0: apply the masks first")
-    return found
-
-
-def checked_rates(learning_rate, iterations, l2):
-    """The learning rate of each iteration, a list; learning_rate : a number, or an array of shape (iterations,).
-
-    Raises ValueError.
-    """
-    rates = np.asarray(learning_rate, float)
-    if rates.shape not in ((), (iterations,)):
-        raise ValueError(f"learning_rate has shape {rates.shape} for {iterations} iterations")
-    if not (np.isfinite(rates) & (rates >= 0)).all():
-        raise ValueError("learning_rate holds NaN, infinity or a number below 0")
-    if not (rates * l2 < 1).all():
-        raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {rates.max():g}: "
-                         "an update would change the sign of the weights")
-    return np.broadcast_to(rates, iterations).tolist()
 
 
 # -------------------------------------------------------------------------------------------------- the layers
@@ -617,3 +559,62 @@ def cheaper_method(shape, n_1, is_masked, iterations, l1=0):
         return "textbook"
     textbook = 2 * n_1 * n_x * m  # W_1 X and dZ_1 X^T
     return "gram" if n_x * m * m + textbook + iterations * n_1 * m * m < iterations * textbook else "textbook"
+
+
+# --------------------------------------------------------------------------------- what the functions check first
+
+def check_data(X, Y, parameters, n_x=None):
+    """Raise ValueError for pictures or labels that a network cannot be trained on.
+
+    n_x : the number of inputs, if it is not the number of columns of W1
+    """
+    *_, n_L = layer_sizes(parameters)
+    n_x = n_x or parameters["W1"].shape[1]
+    if X.ndim != 2 or len(X) != n_x:
+        raise ValueError(f"X has shape {X.shape}, not ({n_x}, m): a picture is a column")
+    if not np.isfinite(X.sum()):  # the sum, as it takes no memory
+        raise ValueError("X holds NaN or infinity")
+    if Y.shape != (n_L, X.shape[1]):
+        raise ValueError(f"Y has shape {Y.shape}, not {(n_L, X.shape[1])}: a picture's labels are a column")
+    if not np.isin(Y, (0, 1)).all():
+        others = ", ".join(map(str, np.setdiff1d(Y, (0, 1))[:5]))
+        raise ValueError(f"Y holds {others}; labels are 0 and 1, those of several classes one-hot columns")
+    if n_L > 1 and (np.sum(Y, axis=0) != 1).any():
+        raise ValueError("Y has a column without a 1, or with several; of several classes a picture has one")
+
+
+def checked_masks(parameters, masks, are_applied=False):
+    """A copy of the masks as bool arrays, a dict; masks : None, or a dict {"W1": an array of 0 and 1, ...}.
+
+    Raises ValueError for a name that is no layer's weights, another shape, or other values than 0 and 1; with
+    are_applied also for weights outside a mask that are not 0.
+    """
+    found = {}
+    for name, mask in (masks or {}).items():
+        if name not in parameters or name[0] != "W":
+            raise ValueError(f"there is a mask for {name!r}, but no such weights; masks are for W1, W2, ...")
+        values = np.asarray(mask)
+        if values.shape != parameters[name].shape:
+            raise ValueError(f"the mask of {name} has shape {values.shape}, not {parameters[name].shape}")
+        found[name] = values.astype(bool)
+        if (found[name] != values).any():
+            raise ValueError(f"the mask of {name} holds other values than 0 and 1")
+        if are_applied and parameters[name][~found[name]].any():
+            raise ValueError(f"{name} has weights outside its mask that are not 0: apply the masks first")
+    return found
+
+
+def checked_rates(learning_rate, iterations, l2):
+    """The learning rate of each iteration, a list; learning_rate : a number, or an array of shape (iterations,).
+
+    Raises ValueError.
+    """
+    rates = np.asarray(learning_rate, float)
+    if rates.shape not in ((), (iterations,)):
+        raise ValueError(f"learning_rate has shape {rates.shape} for {iterations} iterations")
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise ValueError("learning_rate holds NaN, infinity or a number below 0")
+    if not (rates * l2 < 1).all():
+        raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {rates.max():g}: "
+                         "an update would change the sign of the weights")
+    return np.broadcast_to(rates, iterations).tolist()

@@ -16,7 +16,8 @@ def run_all(run, jobs, address, ordered):
     with client:
         futures = client.map(run, jobs, pure=False)
         try:
-            yield from (future.result() for future in (futures if ordered else distributed.as_completed(futures)))
+            ended = futures if ordered else distributed.as_completed(futures, loop=client.loop)
+            yield from (future.result() for future in ended)
         except (distributed.CancelledError, distributed.KilledWorker) as error:
             raise InputError(f"{address}: the cluster has lost its scheduler, or several workers at one job "
                              f"({describe(error)})") from error

@@ -3,8 +3,8 @@
 A job trains a network with a seed, and prunes and retrains it as its method says; each network is a row of the study's
 CSV file (`figure.results`): its method, seed and size (the fraction of a step, see `keep_fraction`), the epochs until
 then, the weights of the unpruned network, the connections kept, in all and by layer, the FLOP kept and the error, both
-in percent. The column `digits` says whether these are the test digits, or the last HELD_OUT training digits, which are
-then left out of the training.
+in percent. The column `digits` says whether these are the test digits, or the last training digits, which are then
+left out of the training.
 """
 
 import functools
@@ -26,7 +26,6 @@ SIZES = (784, 300, 100, 10)  # of LeNet-300-100
 SEEDS = (1, 2, 3, 4, 5)
 CONTROL_SEEDS = 3  # the first ones have controls
 MOMENTUM = 0.9
-HELD_OUT = 10_000  # training digits, on which settings and the exported network are chosen
 LOW_RATE = 0.1  # times that of training: the paper's rate of retraining (section 4.1)
 
 # The methods: colour, marker and line in the figures, and what they are. A job of STEP_BY_STEP gives all steps.
@@ -70,6 +69,7 @@ class Study(NamedTuple):
     controls: dict  # from the fractions of the steps that have controls to the sizes of a dense network as small
     one_shot: tuple  # further fractions at which the trained network is pruned at once, retrained as in the first step
     tolerance: float  # points of error on held-out digits that the exported network may lose
+    held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
     later: dict  # what others report since: year, ratio, error, source
 
@@ -166,7 +166,7 @@ def run(study, folder, kept_in, counts, job):
     """
     if job["method"] == "layers alone":
         return study.alone(study, folder, kept_in, job)
-    data = mnist.load_mnist(folder, HELD_OUT if job["digits"] == "held-out" else 0)
+    data = mnist.load_mnist(folder, study.held_out if job["digits"] == "held-out" else 0)
     rows, parameters, epochs = [], None, 0
     for number, stage in enumerate(steps_of(study, job["method"], job.get("size"))):
         size = stage.fractions[0] if stage.fractions else 1
@@ -232,7 +232,7 @@ def ratio(row):
 
 def of(rows, method, size=None, seed=None):
     """The rows of a method, of one size or of all, of one seed or of all."""
-    return [row for row in rows if row["method"] == method and size in (None, row["size"])
+    return [row for row in rows if row["method"] == method and size in (None, row.get("size"))
             and seed in (None, row["seed"])]
 
 
@@ -353,8 +353,8 @@ def main(study, argv, description, draw_all, export):
     """
     parser = make_parser(description)
     parser.add_argument("--held-out", action="store_true",
-                        help=f"train without the last {HELD_OUT} training digits, and measure errors on them: for the "
-                             "choice of settings")
+                        help=f"leave the last {study.held_out} training digits out, and measure errors on them: for "
+                             "the choice of settings")
     options = parser.parse_args(argv)
     path, digits = results.find_file(options, study.name), "held-out" if options.held_out else "test"
     if results.only_drawn(options):

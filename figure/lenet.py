@@ -45,6 +45,7 @@ STUDY = digits.Study(
         (0.0723, (24, 28)), (0.0232, (8, 18)), (0.0103, (3, 44)))},  # about 13.5, 40 and 91 times
     one_shot=(),
     tolerance=0,
+    held_out=10_000,
     paper={"the paper, unpruned": (1, 1.64), "the paper, pruned": (12, 1.59)},  # Table 1
     later={"soft weight-sharing": (2017, 23, 1.94, "arXiv 1701.05369, Table 1"),
            "dynamic network surgery": (2016, 56, 1.99, "arXiv 1701.05369, Table 1"),

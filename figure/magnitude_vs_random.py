@@ -31,7 +31,7 @@ NUMBER = 8  # of networks pruned at random, for each that is pruned by magnitude
 PENALTIES = 10.0 ** np.arange(-3, 7)  # of ridge regression, of which cross-validation takes one
 Z = 1.96  # standard deviations to either side, for 95 %
 COLUMNS = ("start", "seed", "method", "random_seed", "step", "degree", "cost", "train_accuracy", "test_accuracy",
-           "test_pictures", "first_weight", "change")
+           "predicts_one_class", "test_pictures", "first_weight", "change")
 
 
 # ------------------------------------------------------------------------------------------------ simple classifiers
@@ -96,8 +96,9 @@ def measure_seed(data_file, starts, iterations, steps, number, job):
         for random_seed in (None, *range(1, number + 1)):
             random = random_seed and np.random.default_rng([job["seed"], random_seed])
             rows += [{"method": "random" if random else "magnitude", "random_seed": random_seed, "step": step,
-                      **studies.measure(data, network), "first_weight": first, "change": change}
+                      **studies.measure(data, network)}
                      for step, network in studies.prune(data, unpruned, studies.masks_of(random=random), steps)]
+        rows[0].update(first_weight=first, change=change)
     return [{**row, "test_pictures": data.Y_test.size} for row in rows]
 
 
@@ -137,6 +138,12 @@ def worth(rows):
             for name, those in chosen.items()}
 
 
+def first_and_change(rows, start):
+    """How large a weight of layer 1 is at first, and how much training changes it: medians of the seeds' medians."""
+    first = {"start": start, "method": "magnitude", "step": 0}
+    return [np.median(values(rows, column, **first)) for column in ("first_weight", "change")]
+
+
 def compare(rows, start, step):
     """A row of the table of starts."""
     at, lower, of = {"start": start, "step": step}, 0, 0
@@ -144,7 +151,7 @@ def compare(rows, start, step):
         by_magnitude, at_random = (values(rows, "cost", seed=seed, method=method, **at)
                                    for method in ("magnitude", "random"))
         lower, of = lower + (at_random < by_magnitude).sum(), of + at_random.size
-    weights = (f"{np.median(values(rows, name, **at)):.4f}" for name in ("first_weight", "change"))
+    weights = (f"{median:.4f}" for median in first_and_change(rows, start))
     accuracies = (results.median_and_range(values(rows, "test_accuracy", method=method, **at))
                   for method in ("magnitude", "random"))
     return [start, *weights, f"{values(rows, 'degree', **at)[0]:.1f} %", f"{lower} of {of}", *accuracies]
@@ -174,11 +181,12 @@ def draw_costs(panels, rows):
             axes.plot(left, [np.median(found) for found in costs], color=colour, linewidth=2, label=label)
             axes.fill_between(left, *np.transpose([(found.min(), found.max()) for found in costs]), color=colour,
                               alpha=0.15, linewidth=0)
-        times = np.median(values(rows, "first_weight", start=start) / values(rows, "change", start=start))
-        axes.set(yscale="log", title=f"{start}: {times:.0f} times their change in training")
+        first, change = first_and_change(rows, start)
+        axes.set_title(f"{start},\n{first / change:.0f} times their change in training", fontsize=11)
+        axes.set_yscale("log")
         drawing.set_degrees(axes, (0, 50, 80, 90, 95, 98), 100 - min(left))
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel("cost on the training pictures")
+    panels[0].set_ylabel("cost on the training pictures,\nmedian and range of all seeds")
     panels[0].legend(loc="upper left", frameon=False)
 
 
@@ -186,7 +194,6 @@ def draw(rows, path, show=False):
     """Draw the costs of each start, and the test accuracies of the recorded network and of simple classifiers."""
     figure = drawing.figure(figsize=(9, 7), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(1.2, 1))
-    above.suptitle("Pruned by magnitude and at random: median and range of all seeds")
     draw_costs(above.subplots(1, len(starts_of(rows)), sharey=True, squeeze=False)[0], rows)
     axes, number, found = below.subplots(), rows[0]["test_pictures"], worth(rows)
     for place, accuracies in enumerate(found.values()):

@@ -20,7 +20,7 @@ from datasets import files, user_input
 from figure import studies
 
 FIGURES = "figure"
-BLOCK = re.compile(r"^<!-- (.+: .+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)  # a table of a page
+BLOCK = re.compile(r"^<!-- ([^\n]+: [^\n]+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)  # a table of a page
 
 
 # ------------------------------------------------------------------------------------------------------- the options

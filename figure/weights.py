@@ -43,10 +43,10 @@ def print_statistics(start, before, after):
 def draw(start, before, after, shape, path, show=False):
     """Draw the histograms and the pictures; for the arguments see `print_statistics`."""
     survives = after != 0
-    rows = [("before pruning", before), ("after pruning", after)]
+    rows = [("before pruning", before, before != 0), ("after pruning", after, survives)]
     if start is not None:
-        rows.insert(1, ("minus the\ninitial values", before - start))
-        rows.append(("minus the\ninitial values", (after - start) * survives))
+        rows.insert(1, ("minus the\ninitial values", before - start, before != 0))
+        rows.append(("minus the\ninitial values", (after - start) * survives, survives))
     figure = drawing.figure(figsize=(10, 3.3 + 1.35 * len(rows)), layout="constrained")
     above, below = figure.subfigures(2, height_ratios=(3, 0.3 + 1.35 * len(rows)))
     largest = max(np.abs(before).max(), np.abs(after).max())
@@ -59,8 +59,8 @@ def draw(start, before, after, shape, path, show=False):
     which = "each unit" if units == len(before) else f"the first {units} of {len(before)} units"
     below.suptitle(f"The weights of {which}. Grey: 0. Lighter: above 0. Darker: below 0. Black: pruned.", fontsize=11)
     grid = below.subplots(len(rows), units, squeeze=False)
-    for (title, W), row in zip(rows, grid):
-        scale = drawing.draw_units(row, W[:units], shape)
+    for (title, W, kept), row in zip(rows, grid):
+        scale = drawing.draw_units(row, W[:units], shape, kept[:units])
         row[0].set_ylabel(f"{title}\n±{scale:.2g}", fontsize=9)
     for number, axes in enumerate(grid[-1], start=1):
         axes.set_xlabel(f"unit {number}", fontsize=9)

@@ -17,7 +17,7 @@ from .conftest import ROOT, assert_figure, fail, network_that_says_car_above, ru
 
 @pytest.mark.parametrize("noise, mode", [(False, "RGBA"), (True, "P")])
 def test_a_figure_is_saved_in_200_pixels_an_inch_and_a_large_one_in_256_colours(noise, mode, tmp_path):
-    figure, axes = drawing.pyplot(False).subplots(figsize=(4, 3))
+    figure, axes = drawing.subplots(figsize=(4, 3))
     picture = np.full((300, 400, 3), (200, 40, 40), np.uint8)
     picture[:, 200:] = np.random.RandomState(0).randint(0, 256, (300, 200, 3)) if noise else 0
     axes.imshow(picture)
@@ -50,18 +50,31 @@ def test_weights_as_pictures():
     assert scale == 1 and picture[0].tolist() == [[0.5, 1, 0], [np.round(0.75 * 30) / 30, 0.5, 0.5]]
 
 
+def test_units_as_pictures_have_a_black_ground():
+    _, axes = drawing.subplots(1, 2, figsize=(4, 2))
+    colours = np.array([[0, 0, 0, 0, 0.5, -1], [0, 0, 0, 1, 1, 1]])
+    assert drawing.draw_units(axes, colours, (1, 2, 3)) == 1
+    (pruned, left), (_, light) = (panel.images[0].get_array()[0] for panel in axes)
+    assert pruned.tolist() == [0, 0, 0] and light.tolist() == [1, 1, 1]
+    assert 0.3 == left[2] < left[0] < left[1] < 1  # below 0, pruned in this colour, above 0
+
+    _, axes = drawing.subplots(1, 2, figsize=(4, 2))
+    drawing.draw_units(axes, np.array([[0, 2.0, -2], [0, 0, 0]]), (1, 3))
+    (pruned, above, below), gone = (panel.images[0].get_array()[0] for panel in axes)
+    assert pruned.tolist() == [0, 0, 0] and above[2] > above[0] and below[0] > below[2] and not gone.any()
+    drawing.draw_units(axes, np.zeros((2, 3)), (1, 3), kept=np.ones((2, 3), bool))
+    assert np.ptp(grey := axes[0].images[-1].get_array()) < 0.01 and grey.min() > 0.2  # 0, but not pruned
+
+
 MAINS = '''
-import functools, importlib, json, logging, sys
+import importlib, json, sys
 import matplotlib
-from figure import animation
-animation.study = functools.partial(animation.study, steps=1)
 matplotlib.use("svg")
 matplotlib.rcParams["font.size"] = 17
 from matplotlib import pyplot
 
 def settings():
-    return (dict(matplotlib.rcParams), pyplot.get_fignums(), matplotlib.get_backend(),
-            logging.getLogger("matplotlib").level, logging.getLogger("matplotlib.font_manager").level)
+    return dict(matplotlib.rcParams), pyplot.get_fignums(), matplotlib.get_backend()
 
 pyplot.figure()
 before = settings()
@@ -75,33 +88,23 @@ def test_matplotlib_is_the_same_after_each_script(trained, photos, tmp_path):
     out, data = str(trained / "out"), ["--data", str(trained / "small.h5"), "--figures", str(tmp_path)]
     networks = ["--parameters", f"{out}/parameters.npy", "--pruned", out]
     mains = {"nn_main": [*data, "--iterations", "3", "--out", str(tmp_path)],
-             "pruning": [*data, *networks[:2], "--steps", "1", "--iterations", "3", "--out", str(tmp_path)],
-             "prun_parameters": [*data, *networks, "--photos", str(photos)],
-             "nn_test": [str(photos), *data, *networks[:2]], "figure.network": [*data, *networks],
-             "figure.weights": [*data, *networks], "figure.sensitivity": [*data, *networks[:2]],
-             "figure.animation": [*data, *networks[:2], "--html", str(tmp_path / "page.html")]}
+             "prun_parameters": [*data, *networks, "--photos", str(photos)], "figure.network": [*data, *networks]}
     done = subprocess.run([sys.executable, "-c", MAINS, json.dumps(mains)], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(list(tmp_path.glob("*.png"))) == 7
+    assert len(list(tmp_path.glob("*.png"))) == 3
 
 
-@pytest.mark.parametrize("script, backend", [("pruning.py", "module://matplotlib_inline.backend_inline"),
-                                             ("figure.network", "no_such_backend"),
-                                             ("nn_test.py", "TkAgg")])
-def test_another_backend_does_no_harm(script, backend, tmp_path):
-    succeed(script, *(("--steps", 1) if script == "pruning.py" else ()), "--out", tmp_path, run=run, MPLBACKEND=backend)
-    figure, = tmp_path.glob("*.png")
-    assert_figure(figure)
+def test_the_backend_of_a_notebook_does_no_harm(tmp_path):
+    succeed("nn_test.py", "--figures", tmp_path, run=run, MPLBACKEND="module://matplotlib_inline.backend_inline")
+    assert_figure(tmp_path / "predict.png")
 
 
-@pytest.mark.parametrize("script, backend", [("nn_main.py", ""), ("pruning.py", "TkAgg"), ("figure.claims", "svg"),
-                                             ("figure.far", "module://no_such_package.backend")])
-def test_show_without_a_screen_is_one_line_before_the_work(script, backend, monkeypatch, tmp_path):
+def test_show_without_a_screen_is_one_line_before_the_work(monkeypatch, tmp_path):
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(variable, raising=False)
-    line = fail(script, "--show", "--figures", tmp_path / "f", run=run, MPLBACKEND=backend)
-    assert ".py: --show: cannot show a figure here: " in line and not (tmp_path / "f").exists()
+    line = fail("figure.far", "--show", "--figures", tmp_path / "f", run=run, MPLBACKEND="TkAgg")
+    assert "far.py: --show: cannot show a figure here: " in line and not (tmp_path / "f").exists()
 
 
 def test_show_shows_what_is_saved(trained, tmp_path):
@@ -113,10 +116,3 @@ def test_show_shows_what_is_saved(trained, tmp_path):
                    "--pruned", trained / "out", "--out", tmp_path, "--show", run=run, MPLBACKEND="module://shown_here",
                    PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert text == f"figure: {tmp_path}/network.png\nshown: 2\n"
-
-
-def test_settings_that_need_what_is_not_there_are_one_line(trained, tmp_path):
-    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.family: No Such Font\n")
-    line = fail("figure.network", "--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy",
-                "--pruned", trained / "out", "--out", tmp_path, run=run, cwd=tmp_path, PATH="")
-    assert "network.png: Matplotlib's settings do not let it draw (" in line

@@ -50,7 +50,7 @@ def refused(function, *arguments):
 # --------------------------------------------------------------------------------------------------- IDX files
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("values", [*digits(5), np.zeros((2, 3, 4), np.uint8), np.array([9])])
+@pytest.mark.parametrize("values", digits(5))
 def test_what_is_stored_is_read_gzipped_or_not(tmp_path, pack, values):
     (tmp_path / "any name").write_bytes(pack(idx(values)))
     read = read_idx(tmp_path / "any name")
@@ -61,31 +61,19 @@ PICTURES, LABELS = idx(digits(5)[0]), idx(digits(5)[1])
 
 
 @pytest.mark.parametrize("content, what", [
-    (b"", "its magic number is 0"), (PICTURES[:15], "not an IDX file, or a damaged one"),
-    (LABELS[:7], "not an IDX file, or a damaged one"),
-    (b"no IDX file at all", "its magic number is 1852776521, neither 2051 (pictures) nor 2049 (labels)"),
-    (idx(digits(5)[0], magic=2050), "its magic number is 2050"),
-    (PICTURES[:-1], "holds 3919 values, but its header says 5 x 28 x 28"), (PICTURES + b"\0", "holds 3921 values"),
-    (LABELS[:-1], "holds 4 values, but its header says 5"), (LABELS + b"\0", "holds 6 values"),
+    (b"", "its magic number is 0"), (PICTURES[:15], "holds 0 values"), (LABELS[:7], "holds 0 values"),
+    (idx(digits(5)[0], magic=2050), "its magic number is 2050, neither 2051 (pictures) nor 2049 (labels)"),
+    (PICTURES[:-1], "holds 3919 values, but its header says 5 x 28 x 28"), (LABELS + b"\0", "holds 6 values"),
     (struct.pack(">4I", 2051, 2**31, 2**31, 4), "holds 0 values"),  # 2**64 is 0 in 64 bits
     (struct.pack(">4I", 2051, 0, 28, 28), "holds 0 values, but its header says 0 x 28 x 28"),
-], ids=range(11))
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_what_does_not_fit_is_refused(tmp_path, pack, content, what):
+    (gzip.compress(PICTURES)[:-1], "not a gzip file, or a damaged one"),
+    (gzip.compress(PICTURES) + b"more", "not a gzip file, or a damaged one"),
+], ids=range(10))
+def test_what_does_not_fit_is_refused(tmp_path, content, what):
     path = tmp_path / "file"
-    path.write_bytes(pack(content))
+    path.write_bytes(content)
     line = refused(read_idx, path)
     assert line.startswith(f"{path}: ") and what in line
-
-
-PACKED = gzip.compress(PICTURES, mtime=0)
-
-
-@pytest.mark.parametrize("content", [PACKED[:-1], PACKED[:100], PACKED[:2], PACKED + b"more",
-                                     PACKED[:-8] + bytes(4) + PACKED[-4:]], ids=range(5))
-def test_damaged_gzip_is_refused(tmp_path, content):
-    (tmp_path / "file").write_bytes(content)
-    assert "file: not a gzip file, or a damaged one" in refused(read_idx, tmp_path / "file")
 
 
 # --------------------------------------------------------------------------------------------------- four files
@@ -113,7 +101,7 @@ def test_held_out_digits_stand_in_the_place_of_the_test_digits(tmp_path):
     assert (np.hstack([data.Y_train, data.Y_test]) == whole.Y_train).all()
 
 
-@pytest.mark.parametrize("held_out", [30, 31, -1])
+@pytest.mark.parametrize("held_out", [30, -1])
 def test_what_cannot_be_held_out_is_refused(tmp_path, held_out):
     write_mnist(tmp_path / "mnist")
     assert f"mnist: {held_out} of its 30 training digits cannot be held out" in refused(
@@ -133,13 +121,24 @@ def test_files_that_do_not_go_together_are_refused(tmp_path, changes, what):
     assert refused(load_mnist, tmp_path / "mnist").startswith(f"{tmp_path / 'mnist'}/{what}")
 
 
-def test_a_missing_folder_or_file_says_how_to_get_it(tmp_path, monkeypatch):
-    folder = str(tmp_path / "my mnist")
-    get = f"`python -m datasets.fetch_mnist --out '{folder}'` gets it"
-    assert refused(load_mnist, folder) == f"{folder}: has no train-images-idx3-ubyte; {get}"
-    write_mnist(tmp_path / "my mnist")
-    (tmp_path / "my mnist" / "t10k-labels-idx1-ubyte").unlink()
-    assert refused(load_mnist, folder) == f"{folder}: has no t10k-labels-idx1-ubyte; {get}"
+@pytest.mark.parametrize("renamed", ["{}", "{}.gz"])
+def test_names_with_a_dot_are_seen(tmp_path, renamed):
+    """As 7-Zip and Kaggle write them: train-images.idx3-ubyte."""
+    write_mnist(tmp_path / "mnist")
+    whole = load_mnist(tmp_path / "mnist")
+    for path in (tmp_path / "mnist").iterdir():
+        path.rename(path.with_name(renamed.format(path.name.removesuffix(".gz").replace("-idx", ".idx"))))
+    assert all(np.array_equal(one, other) for one, other in zip(load_mnist(tmp_path / "mnist"), whole, strict=True))
+
+
+def test_what_is_missing_is_fetched_only_to_where_nothing_else_is(tmp_path, monkeypatch):
+    folder = tmp_path / "my mnist"
+    fetch = f"; `python -m datasets.fetch_mnist --out '{folder}'` gets MNIST's"
+    assert refused(load_mnist, folder) == f"{folder}: has no train-images-idx3-ubyte, gzipped or not{fetch}"
+    write_mnist(folder)
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    line = refused(load_mnist, folder)
+    assert line.startswith(f"{folder}: has no t10k-labels-idx1-ubyte") and "fetch_mnist" not in line
     monkeypatch.chdir(tmp_path)
     assert refused(load_mnist).endswith("; `python -m datasets.fetch_mnist` gets it")
     assert f"{MNIST}/" in (ROOT / ".gitignore").read_text().split()

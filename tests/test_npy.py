@@ -6,7 +6,6 @@ import functools
 import operator
 import os
 import pickle
-import struct
 
 import numpy as np
 import pytest
@@ -15,31 +14,20 @@ from datasets.networks import load_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.user_input import InputError
 
-from . import fuzz
-from .fuzz import (
-    DEEP,
-    EMPTY,
-    FLOAT64,
-    LONG,
-    NDARRAY,
-    OBJECT,
-    ONE_NUMBER,
-    SCALAR,
-    WIDE,
-    Call,
-    array,
-    named,
-    npy,
-    text,
-    whole,
-)
-
+FORTRAN = np.asfortranarray(np.arange(6.0).reshape(2, 3))
 VALUES = {
-    "matrix": np.arange(6.0).reshape(2, 3), "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-    "float32": np.ones(3, np.float32), "big_endian": np.arange(3, dtype=">i4"), "bool": np.array([True, False]),
-    "empty": np.zeros((0, 4)), "zero_d": [np.array(0.5), np.array(0.25)], "scalar": np.float64(2.5),
-    "text": np.array(["a", "bcd"]), "none": None, "number": 3, "list": [1, (2.5, "x"), {"y": True}], "bytes": b"\xff\0",
+    "matrix": np.arange(6.0).reshape(2, 3), "fortran": FORTRAN, "the same again": FORTRAN,
+    "axes": np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2), "float32": np.ones(3, np.float32),
+    "big_endian": np.arange(3, dtype=">i4"), "bool": np.array([True, False]), "empty": np.zeros((0, 4)),
+    "zero_d": [np.array(0.5), np.array(0.25)], "scalar": np.float64(2.5), "text": np.array(["a", "bcd"]),
+    "none": None, "number": 3, "list": [1, (2.5, "x"), {"y": True}], "bytes": b"\xff\0",
 }
+
+
+def npy(content):
+    """A .npy file that holds a pickle."""
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
 
 
 def assert_same(loaded, value):
@@ -49,8 +37,7 @@ def assert_same(loaded, value):
         for key in value:
             assert_same(loaded[key], value[key])
     elif isinstance(value, (list, tuple)):
-        assert len(loaded) == len(value)
-        for one, other in zip(loaded, value):
+        for one, other in zip(loaded, value, strict=True):
             assert_same(one, other)
     elif isinstance(value, (np.ndarray, np.generic)):
         assert loaded.dtype == value.dtype and loaded.shape == value.shape and np.array_equal(loaded, value)
@@ -60,58 +47,70 @@ def assert_same(loaded, value):
 
 def test_dict_comes_back_as_it_was_saved(tmp_path):
     save_dict(tmp_path / "a.npy", VALUES)
-    loaded = load_dict(tmp_path / "a.npy")
-    assert_same(loaded, VALUES)
-    assert not loaded["matrix"].flags.writeable  # the bytes may be shared
+    assert_same(load_dict(tmp_path / "a.npy"), VALUES)
     trusted = np.load(tmp_path / "a.npy", allow_pickle=True).item()
     assert_same({**trusted, "big_endian": VALUES["big_endian"]}, VALUES)  # NumPy itself turns the bytes round
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
-@pytest.mark.parametrize("module", [b"numpy.core", b"numpy._core"])
-def test_dicts_of_numpy_1_and_2_and_of_older_protocols_load(tmp_path, module, protocol):
-    values = {key: value for key, value in VALUES.items() if key != "empty"}  # protocol 2 writes b"" as a call
-    content = pickle.dumps(np.array(values, dtype=object), protocol)
-    for name in (b"numpy.core", b"numpy._core"):
-        if name != module and name in content:  # write it as the other NumPy would have
-            content = rename_module(content, name, module)
-    (tmp_path / "a.npy").write_bytes(npy(content))
-    assert_same(load_dict(tmp_path / "a.npy"), values)
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("old, new", [(b"numpy.core", b"numpy._core"), (b"numpy._core", b"numpy.core")])
+def test_dicts_of_numpy_1_and_2_and_of_all_protocols_load(tmp_path, old, new, protocol):
+    content = pickle.dumps(np.array(VALUES, dtype=object), protocol)
+    if protocol > 3 and old in content:  # a name has its length before it; the frame has its own, and is optional
+        content = content[:2] + content[11:]
+        for name in (b".multiarray", b".numeric"):
+            content = content.replace(*(bytes([len(core + name)]) + core + name for core in (old, new)))
+    (tmp_path / "a.npy").write_bytes(npy(content.replace(old, new)))
+    assert_same(load_dict(tmp_path / "a.npy"), VALUES)
 
 
-def rename_module(content, old, new):
-    """Rename a module in a pickle; protocol 4 gives the length of a name before it, and frames, which are optional."""
-    full = [old + b".multiarray", new + b".multiarray"]
-    if content[1] < 4:
-        return content.replace(*full)
-    content = content.replace(*(bytes([len(name)]) + name for name in full))
-    assert content[2:3] == b"\x95"
-    return content[:2] + content[11:]
+def test_the_originals_files_load(original):
+    assert load_dict(original / "data.npy")["learning_rate"] == 0.035
+    costs = load_dict(original / "parameters.npy")["costs"]
+    assert len(costs) == 4000 and costs[0].shape == () and round(float(costs[0]), 8) == 0.71261024
+    for name in ("parameters.npy", "prun_parameters39.npy"):
+        trusted = np.load(original / name, allow_pickle=True).item()
+        for key, value in load_parameters(original / name, 10800).items():
+            assert np.array_equal(value, trusted[key])
 
 
-def test_inner_arrays_of_objects_and_other_content_are_refused(tmp_path):
-    for value in ({"W1": np.array([None, {}], dtype=object)}, {"W1": {1, 2}}, {1: 2}, [1], {"W1": np.ndarray}):
-        whole_value = np.array(value, dtype=object).reshape(()) if value != [1] else value
-        (tmp_path / "a.npy").write_bytes(npy(pickle.dumps(whole_value)))
-        with pytest.raises(InputError):
-            load_dict(tmp_path / "a.npy")
-    for write in (lambda f: np.save(f, np.ones(3)), lambda f: f.write(b""), lambda f: f.write(b"no numpy file")):
-        with open(tmp_path / "a.npy", "wb") as file:
-            write(file)
-        with pytest.raises(InputError, match="a.npy: "):
-            load_dict(tmp_path / "a.npy")
+@pytest.mark.parametrize("value", [{"W1": np.array([None, {}], object)}, {"W1": {1, 2}}, {1: 2}, {"W1": np.ndarray},
+                                   {"W1": np.zeros(2, "f8,i4")}, "text"])
+def test_other_values_are_refused(tmp_path, value):
+    (tmp_path / "a.npy").write_bytes(npy(pickle.dumps(np.array(value, object))))
+    with pytest.raises(InputError, match="a.npy: "):
+        load_dict(tmp_path / "a.npy")
 
 
-def test_cut_dicts_are_refused(tmp_path):
+def test_what_is_no_dict_or_cut_is_refused(tmp_path):
     save_dict(tmp_path / "a.npy", VALUES)
     content = (tmp_path / "a.npy").read_bytes()
-    for length in range(0, len(content), 7):
-        (tmp_path / "a.npy").write_bytes(content[:length])
-        with pytest.raises(InputError, match="a.npy: "):
+    np.save(tmp_path / "b.npy", np.ones(3))
+    for wrong in ((tmp_path / "b.npy").read_bytes(), *(content[:length] for length in range(0, len(content), 49))):
+        (tmp_path / "a.npy").write_bytes(wrong)
+        with pytest.raises(InputError, match="a.npy: ") as error:
             load_dict(tmp_path / "a.npy")
+        assert "\n" not in str(error.value)
+
+
+def test_a_fault_of_our_own_is_not_called_a_damaged_file(tmp_path, monkeypatch):
+    save_dict(tmp_path / "a.npy", VALUES)
+    monkeypatch.setattr("datasets.npy._plain", lambda values, known: values.no_such_thing)
+    with pytest.raises(AttributeError):
+        load_dict(tmp_path / "a.npy")
 
 
 # ------------------------------------------------------------------------------------------ files made to do harm
+
+class Call:
+    """An object whose pickle calls a function when it is loaded."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
 
 @pytest.mark.parametrize("function, arguments", [
     (os.system, ("touch touched",)), (eval, ("open('touched', 'w')",)), (exec, ("open('touched', 'w')",)),
@@ -127,7 +126,7 @@ def test_what_is_named_is_refused_and_not_called(tmp_path, monkeypatch, function
         attack = Call(function, *arguments)
         for content in (np.array({"W1": attack}, object), {"W1": [attack]}, attack):
             (tmp_path / "a.npy").write_bytes(npy(pickle.dumps(content, 4)))
-            with pytest.raises(InputError, match=r"a\.npy: refused: it (names \S+, which could|has the pickle.* EXT1)"):
+            with pytest.raises(InputError, match=r"a\.npy: .*refused: it names \S+, which could run code"):
                 load_dict(tmp_path / "a.npy")
     finally:
         if extension:
@@ -135,79 +134,58 @@ def test_what_is_named_is_refused_and_not_called(tmp_path, monkeypatch, function
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 
-def places(value):
-    """Pickles with a value in each place where something else belongs."""
-    encode = named("_codecs", "encode")
-    return {
-        "module": value + text("dtype") + b"\x93", "name": text("numpy") + value + b"\x93",
-        "text": encode + value + text("latin2") + b"\x86R", "encoding": encode + text("x") + value + b"\x86R",
-        "arguments": encode + value + b"R", "shape": array(value, FLOAT64, b"C\x08" + bytes(8)),
-        "size": array(value + b"\x85", FLOAT64, b"C\x08" + bytes(8)), "bytes": array(b"K\x01\x85", FLOAT64, value),
-        "order": ONE_NUMBER.replace(b"\x89C\x08", value + b"C\x08"),
-        "type": array(b"K\x01\x85", value, b"C\x08" + bytes(8)), "type code": ONE_NUMBER.replace(text("f8"), value),
-        "byte order": ONE_NUMBER.replace(text("<"), value),
-        "state of a type": named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R" + value + b"b",
-        "state": EMPTY + value + b"b", "scalar": SCALAR + FLOAT64 + value + b"\x86R", "function": value + b")R",
-        "stateful": value + b")b", "list": value + b"Na", "dict": value + text("x") + b"Ns",
-        "key": b"}" + value + b"\x85Ns", "object": b"\x85" + array(b")", OBJECT, b"]" + value + b"a"),
-    }
+def text(words):
+    return b"\x8c" + bytes([len(words)]) + words.encode()
+
+
+def named(module, name):
+    """The instructions that name something: protocol 4's, which takes dots apart."""
+    return text(module) + text(name) + b"\x93"
+
+
+NDARRAY, ENCODE = named("numpy", "ndarray"), named("_codecs", "encode")
+FLOAT64 = named("numpy", "dtype") + text("f8") + b"\x89\x88\x87R"
+OBJECT = FLOAT64.replace(text("f8"), text("O8"))
+SCALAR = named("numpy._core.multiarray", "scalar")
+EMPTY = named("numpy._core.multiarray", "_reconstruct") + NDARRAY + b"K\x00\x85C\x01b\x87R"  # its state is to come
+
+
+def array(shape, dtype, content):
+    return EMPTY + b"(K\x01" + shape + dtype + b"\x89" + content + b"tb"
 
 
 ATTACKS = {
-    "protocol 0": b"cos\nsystem\n(S'touch touched'\ntR.",
-    "dotted name": whole(named("numpy._core.multiarray", "_reconstruct.__globals__")),
-    "dotted class": whole(named("numpy", "ndarray.__subclasses__") + b")R"),
-    "old class instance": b"\x80\x02(ios\nsystem\n.",
-    "object from the stack": whole(b"(" + named("os", "system") + text("touch touched") + b"o"),
-    "new object": whole(NDARRAY + b"M\xff\xff\x85\x81"),
-    "new object with keywords": whole(NDARRAY + b")}\x92"),
-    "persistent id": whole(text("x") + b"Q"),
-    "named but not called": whole(NDARRAY),
-    "dtype as a value": whole(FLOAT64),
-    "array without a state": whole(EMPTY),
-    "a list that is called": whole(b"])R"),
-    "a string with a state": whole(text("x") + b"}b"),
-    "objects inside": whole(array(b"K\x01\x85", OBJECT, b"]Na")),
-    "a pointer as an object": whole(array(b"K\x01\x85", OBJECT, b"C\x08" + bytes(8))),
-    "an object as a number": whole(SCALAR + OBJECT + b"C\x08" + bytes(8) + b"\x86R"),
-    "too few bytes": whole(array(b"J\xff\xff\xff\x7f\x85", FLOAT64, b"C\x08" + bytes(8))),
-    "too many bytes": whole(array(b"K\x01\x85", FLOAT64, b"C\x10" + bytes(16))),
-    "a negative shape": whole(array(b"J\xff\xff\xff\xff\x85", FLOAT64, b"C\x08" + bytes(8))),
-    "a huge shape of nothing": whole(array(b"J\xff\xff\xff\x7f\x85", FLOAT64.replace(text("f8"), text("U0")),
-                                           b"C\x00")),
-    "structured dtype": whole(array(b"K\x01\x85", FLOAT64.replace(text("f8"), text("f8,O")), b"C\x08" + bytes(8))),
-    "5 dimensions": whole(array(b"(" + b"K\x01" * 5 + b"t", FLOAT64, b"C\x08" + bytes(8))),
-    "huge bytes": whole(b"\x8e" + struct.pack("<Q", 1 << 60)),
-    "memo without end": whole(b"Nr\xff\xff\xff\xff0N")[:-1] + b"0.",
-    "stack below its end": b"\x80\x040000.",
-    "marks without end": b"\x80\x04" + b"(" * 100_000 + b".",
-    "two left": b"\x80\x04NN.",
-    "a name with escapes": whole(named("\x1b[31m", "os")),
-    "number as a key": b"\x80\x04}K\x01Ns.",
-    "tuples in tuples as a key": b"\x80\x04})" + b"\x85" * 300_000 + b"Ns.",
-    "a list in itself": whole(b"]\x94h\x00a"),
-    "a dict in itself": whole(b"}\x94" + text("a") + b"h\x00s"),
-    "a list in two places": whole(b"](]\x94h\x00e"),
-    "an array in two places": whole(b"](" + EMPTY + b"\x94" + ONE_NUMBER[len(EMPTY):] + b"h\x00e"),
-    "a text made to bytes again and again": whole(
-        b"](" + b"".join(item + b"\x94" for item in (named("_codecs", "encode"), LONG, text("latin1"))) + b"\x86R"
-        + b"h\x00h\x01h\x02\x86R" * 9 + b"e"),
-    "a number of a million digits": whole(b"\x8b" + struct.pack("<i", 415_000) + b"\x7f" * 415_000),
-    "a decimal number of a million digits": whole(b"L" + b"9" * 1_000_000 + b"L\n"),
-    "a name of a million letters": whole(b"c" + b"x" * 1_000_000 + b"\ny\n"),
-    "two million instructions": whole(b"N\x94" * 1_000_000),
-    **{f"{kind} in place of {place}": whole(instructions)
-       for kind, value in (("wide", WIDE), ("deep", DEEP), ("long", LONG))
-       for place, instructions in places(value).items()},
+    "protocol 0": b"cos\nsystem\n(S'touch touched'\ntR",
+    "dotted name": named("numpy._core.multiarray", "_reconstruct.__globals__"),
+    "dotted class": named("numpy", "ndarray.__subclasses__") + b")R",
+    "old class instance": b"(ios\nsystem\n",
+    "object from the stack": b"(" + named("os", "system") + text("touch touched") + b"o",
+    "new object": NDARRAY + b"M\xff\xff\x85\x81", "new object with keywords": NDARRAY + b")}\x92",
+    "persistent id": text("x") + b"Q", "named but not called": NDARRAY, "called": NDARRAY + b")R",
+    "dtype as a value": FLOAT64, "array without a state": EMPTY, "a list that is called": b"])R",
+    "a string with a state": text("x") + b"}b",
+    "a function with another state": ENCODE + b"}" + text("call") + NDARRAY + b"sb",
+    "a function with attributes": ENCODE + b"N}" + text("__defaults__") + b")s\x86b",
+    "a dtype with another state": FLOAT64 + b"}" + text("value") + NDARRAY + b"sb",
+    "an array with another state": EMPTY + b"N}" + text("value") + NDARRAY + b"s\x86b",
+    "objects inside": array(b"K\x01\x85", OBJECT, b"]Na"),
+    "a pointer as an object": array(b"K\x01\x85", OBJECT, b"C\x08" + bytes(8)),
+    "a pointer as a number": SCALAR + OBJECT + b"C\x08" + bytes(8) + b"\x86R",
+    "a pointer in a buffer": named("numpy._core.numeric", "_frombuffer") + b"(C\x08" + bytes(8) + OBJECT + b"K\x01\x85"
+                             + text("C") + b"tR",
+    "a structure with a pointer": array(b"K\x01\x85", FLOAT64.replace(text("f8"), text("f8,O")), b"C\x10" + bytes(16)),
+    "too few bytes": array(b"J\xff\xff\xff\x7f\x85", FLOAT64, b"C\x08" + bytes(8)),
+    "too many bytes": array(b"K\x01\x85", FLOAT64, b"C\x10" + bytes(16)),
+    "a list in itself": b"]\x94h\x00a",
 }
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_is_refused_in_one_short_line(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for content in (ATTACKS[name],  # and as the content of the array that np.save puts around a dict
-                    b"\x80\x04" + array(b")", OBJECT, b"]" + ATTACKS[name][2:-1] + b"a") + b"."):
-        (tmp_path / "a.npy").write_bytes(npy(content))
+    inside = b"}" + text("W1") + ATTACKS[name] + b"s"
+    for instructions in (ATTACKS[name], inside, array(b")", OBJECT, b"]" + inside + b"a")):
+        (tmp_path / "a.npy").write_bytes(npy(b"\x80\x04" + instructions + b"."))
         with pytest.raises(InputError) as error:
             load_dict("a.npy")
         assert len(str(error.value)) < 300 and "\n" not in str(error.value)
@@ -216,34 +194,7 @@ def test_attack_is_refused_in_one_short_line(name, tmp_path, monkeypatch):
 
 def test_what_the_attacks_are_made_of_is_right(tmp_path):
     """The same building blocks, put together without malice, do load."""
-    number = SCALAR + FLOAT64 + b"C\x08" + struct.pack("<d", 3) + b"\x86R"
-    deep = b"]" * 100_000 + b"a" * 99_999
-    content = whole(ONE_NUMBER)[:-1] + text("b1") + number + b"s" + text("W2") + deep + b"s."
-    (tmp_path / "a.npy").write_bytes(npy(b"\x80\x04" + array(b")", OBJECT, b"]" + content[2:-1] + b"a") + b"."))
-    loaded = load_dict(tmp_path / "a.npy")
-    assert np.array_equal(loaded["W1"], [0]) and loaded["b1"] == 3 and isinstance(loaded["b1"], np.float64)
-    assert isinstance(loaded["W2"], list)  # however deep it is
-
-
-@pytest.mark.parametrize("header", ["{'descr': '|O', 'fortran_order': False, 'shape': (" + "1, " * 3000 + "), }",
-                                    "(" * 9000, "__import__('os').system('touch touched')"])
-def test_headers_that_no_dict_has_are_refused(header, tmp_path):
-    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header.encode() + b"\n"
-                                     + pickle.dumps({}, 4))
-    with pytest.raises(InputError, match="a.npy: not a .npy file, or a damaged one .it does not begin with the header"):
-        load_dict(tmp_path / "a.npy")
-
-
-def test_files_made_by_hypothesis_are_read_or_refused():
-    counts = fuzz.count_outcomes(300)
-    assert counts.total() == 300 and min(counts["read"], counts["refused"]) > 20
-
-
-def test_original_files_load(original):
-    assert load_dict(original / "data.npy")["learning_rate"] == 0.035
-    costs = load_dict(original / "parameters.npy")["costs"]
-    assert len(costs) == 4000 and costs[0].shape == () and round(float(costs[0]), 8) == 0.71261024
-    for name in ("parameters.npy", "prun_parameters39.npy"):
-        trusted = np.load(original / name, allow_pickle=True).item()
-        for key, value in load_parameters(original / name, 10800).items():
-            assert np.array_equal(value, trusted[key])
+    number = SCALAR + FLOAT64 + b"C\x08" + np.float64(3).tobytes() + b"\x86R"
+    inside = b"}(" + text("W1") + array(b"K\x01\x85", FLOAT64, b"C\x08" + bytes(8)) + text("b1") + number + b"u"
+    (tmp_path / "a.npy").write_bytes(npy(b"\x80\x04" + array(b")", OBJECT, b"]" + inside + b"a") + b"."))
+    assert_same(load_dict(tmp_path / "a.npy"), {"W1": np.zeros(1), "b1": np.float64(3)})

@@ -1,164 +1,139 @@
 """Data sets of pictures, right and wrong ones."""
 
-import os
+import re
 import subprocess
 import sys
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
-from datasets.pictures import commoner_label, load_data, picture_shape
+from datasets.pictures import Data, load_data, majority_class, picture_shape, save_data
 from datasets.user_input import InputError
 
-from .conftest import fail, needs_posix, write_data
+from .conftest import ROOT, fail, needs_posix, succeed, write_data
 
 SHAPE = (6, 8, 3)
 
 
+@pytest.fixture
+def arrays(small_data):
+    """The arrays of the small data set, a dict."""
+    with h5py.File(small_data) as file:
+        return {name: values[()] for name, values in file.items()}
+
+
+def assert_same(data, other, tolerance=0):
+    assert all(np.allclose(one, other, rtol=0, atol=tolerance) for one, other in zip(data, other, strict=True))
+
+
 @pytest.mark.parametrize("shape", [(20,), (20, 1), (1, 20)])
-def test_labels_of_all_three_shapes_are_read(tmp_path, shape):
+def test_labels_of_all_three_shapes_are_read(tmp_path, capsys, shape):
     path = write_data(tmp_path / "a.h5", y_train=(np.arange(20) % 3 == 0).astype(int).reshape(shape))
-    X_train, Y_train, X_test, Y_test, notes = load_data(path)
-    assert (X_train.shape, X_test.shape, Y_test.shape) == ((144, 20), (144, 8), (1, 8)) and notes == ()
+    X_train, Y_train, X_test, Y_test = load_data(path)
+    assert (X_train.shape, X_test.shape, Y_test.shape) == ((144, 20), (144, 8), (1, 8))
     assert np.array_equal(Y_train, [np.arange(20) % 3 == 0])
     with h5py.File(path) as file:
         assert np.array_equal(X_train[:, 3] * 255, file["X_train"][3].ravel())
-    assert picture_shape(path) == SHAPE
+    assert picture_shape(path) == SHAPE and capsys.readouterr() == ("", "")
+
+
+def test_what_is_saved_is_loaded(arrays, small_data, tmp_path):
+    save_data(tmp_path / "a.h5", **arrays)
+    assert_same(load_data(tmp_path / "a.h5"), load_data(small_data))
+    save_data(tmp_path / "b.h5", **{name: values.ravel().tolist() if name[0] == "y" else values / 255
+                                    for name, values in arrays.items()})
+    lines = []
+    assert_same(load_data(tmp_path / "b.h5", report=lines.append), load_data(small_data))
+    assert lines == [f"{tmp_path / 'b.h5'}: the pictures are float64, taken as values from 0 to 1"]
+
+
+GREY = np.full((20, *SHAPE), 0.5)
 
 
 @pytest.mark.parametrize("changes, what", [
-    ({"X_test": None}, "has no array X_test"), ({"y_train": None}, "has no array y_train"),
-    ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "two kinds"), ({"y_test": np.zeros((7, 1))}, "y_test has shape"),
-    ({"y_train": np.full((20, 1), 2)}, "0 and 1"), ({"X_train": np.zeros((20, 6, 8), np.uint8)}, "X_train has shape"),
-])
-def test_wrong_data_is_refused(tmp_path, changes, what):
-    with pytest.raises(InputError, match=f"a.h5: .*{what}"):
-        load_data(write_data(tmp_path / "a.h5", **changes))
+    ({"X_train": np.zeros((20, 6, 8), np.uint8)}, "X_train has shape"),
+    ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8), not (number, height, width, 3)"),
+    ({"X_train": np.zeros((0, *SHAPE), np.uint8)}, "X_train has shape"),
+    ({"X_train": np.zeros((20, *SHAPE), int)}, "X_train holds int64, neither uint8 nor"),
+    ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "pictures of two kinds"),
+    ({"X_test": np.ones((8, *SHAPE), np.uint8)}, "X_test holds uint8 up to 1, which are black pictures"),
+    ({"X_train": GREY * 255, "X_test": GREY[:8]}, "X_train holds values from 0 to 255, X_test from 0 to 1; both must"),
+    *[({"X_train": GREY, "X_test": np.where(np.arange(3) == 1, value, GREY[:8])}, f"X_test holds values from {words}")
+      for value, words in ((np.nan, "nan to nan"), (-1, "-1.0 to"), (np.inf, "0.5 to inf"), (256, "0.5 to 256.0"))],
+    ({"y_test": np.zeros((7, 1))}, "y_test has shape"), ({"y_train": np.array(1)}, "y_train has shape"),
+    ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2)"),
+    ({"y_test": np.array([b"car", b"no"] * 4)}, "y_test has shape (8,) and type |S3, not a number for each"),
+    ({"y_train": np.arange(20) - 1}, "y_train holds other values than 0 and 1: -1, 2, 3, 4, 5"),
+    ({"y_test": np.full((8, 1), np.nan)}, "y_test holds other values than 0 and 1: nan"),
+], ids=range(17))
+def test_what_is_no_data_set_is_neither_saved_nor_loaded(arrays, tmp_path, changes, what):
+    with pytest.raises(ValueError, match=re.escape(what)):
+        save_data(tmp_path / "a.h5", **{**arrays, **changes})
+    assert not (tmp_path / "a.h5").exists()
+    path = write_data(tmp_path / "a.h5", **changes)
+    with pytest.raises(InputError, match=re.escape(f"{path}: {what}")) as error:
+        load_data(path)
+    assert str(error.value).endswith("README.md says what a data set holds, and how to make one of other files")
 
 
-def test_a_file_that_is_no_data_set_is_refused(tmp_path):
-    (tmp_path / "a.h5").write_bytes(b"not HDF5")
-    with pytest.raises(InputError, match="a.h5: not an HDF5 file"):
-        load_data(tmp_path / "a.h5")
+@pytest.mark.parametrize("changes, what", [
+    ({"X_test": None, "y_train": None}, "has no array y_train, X_test, but X_train (20, 6, 8, 3) uint8, y_test (8, 1)"),
+    ({"X_train": h5py.ExternalLink("other.h5", "X_train")}, "has no array X_train"),
+    ({"X_train": np.dtype("u1")}, "has no array X_train"), ({"X_train": h5py.Empty("u1")}, "X_train has shape ()")])
+def test_arrays_that_are_not_in_the_file_are_named(tmp_path, changes, what):
+    path = write_data(tmp_path / "a.h5", **changes)
+    with pytest.raises(InputError, match=re.escape(f"{path}: {what}")):
+        load_data(path)
+    if "X_train" in changes:
+        with pytest.raises(InputError, match="a.h5: .*X_train"):
+            picture_shape(path)
 
 
-def test_pictures_in_floating_point_are_read_and_the_range_is_noted(tmp_path):
-    path = write_data(tmp_path / "a.h5")
-    expected = load_data(path)
-    with h5py.File(path) as file:
-        pictures = {name: file[name][()] for name in ("X_train", "X_test")}
-    for white, kind in ((255, np.float32), (1, np.float64), (255, np.longdouble), (1, ">f4")):
-        changed = {name: (values / (255 / white)).astype(kind) for name, values in pictures.items()}
-        loaded = load_data(write_data(tmp_path / "b.h5", **changed))
-        assert all(np.allclose(one, other, rtol=0, atol=1e-7) for one, other in zip(loaded[:4], expected[:4]))
-        assert loaded.notes[0].endswith(f"b.h5: the pictures are {np.dtype(kind)}, taken as values from 0 to {white}")
+@pytest.mark.parametrize("white, kind", [(255, np.float32), (1, np.float64), (255, np.longdouble), (1, ">f4"),
+                                         (1.0001, float)])  # as interpolation leaves it
+def test_pictures_in_floating_point_are_read_and_the_range_is_reported(arrays, small_data, tmp_path, white, kind):
+    changed = {name: (arrays[name] / (255 / white)).astype(kind) for name in ("X_train", "X_test")}
+    lines = []
+    loaded = load_data(write_data(tmp_path / "b.h5", **changed), report=lines.append)
+    assert_same(loaded, load_data(small_data), tolerance=1e-7 if white != 1.0001 else 1e-4)
+    assert lines == [f"{tmp_path / 'b.h5'}: the pictures are {np.dtype(kind)}, taken as values from 0 to {white:.0f}"]
 
 
-def test_pictures_in_half_precision_are_read_though_their_sum_is_beyond_it(tmp_path):
-    X = np.full((20, 6, 8, 3), 200, np.float16)  # the sum, 576000, is infinite in float16
-    data = load_data(write_data(tmp_path / "a.h5", X_train=X, X_test=X[:8]))
-    assert data.X_train.dtype == np.float64 and (data.X_train == 200 / 255).all()
-
-
-def test_pictures_are_left_as_they_are_if_asked(tmp_path):
-    path = write_data(tmp_path / "a.h5")
-    whole, raw = load_data(path), load_data(path, scale=False)
+def test_pictures_are_left_as_they_are_if_asked(small_data):
+    whole, raw = load_data(small_data), load_data(small_data, scale=False)
     assert raw.X_train.dtype == np.uint8 and np.array_equal(raw.X_train / 255, whole.X_train)
 
 
-def test_labels_that_are_all_the_same_are_noted(tmp_path, capsys):
-    path = write_data(tmp_path / "a.h5", y_train=np.zeros(20))
-    assert load_data(path).notes == (f"warning: {path}: every label in y_train is 0",)
-    assert capsys.readouterr() == ("", "")
+def test_one_label_and_pictures_of_both_parts_are_reported(arrays, tmp_path):
+    arrays["X_test"][[1, 4, 5]] = arrays["X_train"][[7, 0, 0]]
+    save_data(tmp_path / "a.h5", **{**arrays, "y_train": np.zeros(20)})
+    lines = []
+    load_data(tmp_path / "a.h5", report=lines.append)
+    assert lines == [f"warning: {tmp_path / 'a.h5'}: every label in y_train is 0",
+                     f"warning: {tmp_path / 'a.h5'}: 3 of the 8 test pictures are training pictures as well"]
 
 
-def test_the_commoner_label_is_that_of_the_training_pictures(small_data):
-    data = load_data(small_data)
-    assert commoner_label(data) == ('always "no car"', 50, 50)
-    more_cars = data._replace(Y_train=np.array([[1, 1, 1, 0]]), Y_test=np.array([[1, 0, 0, 0, 0]]))
-    assert commoner_label(more_cars) == ('always "car"', 75, 20)
+def test_the_majority_class_is_that_of_the_training_pictures():
+    data = Data(None, np.array([[1, 1, 1, 0]]), None, np.array([[1, 0, 0, 0, 0]]))
+    assert majority_class(data) == ('always "car"', 75, 20)
+    assert majority_class(data._replace(Y_train=np.array([[1, 0]]))) == ('always "no car"', 50, 80)
 
 
-@pytest.mark.parametrize("name", ["X_train", "X_test"])
-def test_nan_is_found_in_either_part(tmp_path, name):
-    changes = {"X_train": np.full((20, 6, 8, 3), 0.5), "X_test": np.full((8, 6, 8, 3), 0.5)}
-    changes[name][3, 2, 1, 0] = np.nan
-    with pytest.raises(InputError, match=f"{name} holds values from nan to nan"):
-        load_data(write_data(tmp_path / "a.h5", **changes))
-
-
-@pytest.mark.parametrize("value, what", [(-1.0, "from -1.0 to"), (256.0, "to 256.0, not"), (np.nan, "holds values"),
-                                         (np.inf, "to inf")])
-def test_floating_point_out_of_range_is_refused(tmp_path, value, what):
-    X = np.full((20, 6, 8, 3), 0.5)
-    X[3, 2, 1, 0] = value
-    with pytest.raises(InputError, match=what):
-        load_data(write_data(tmp_path / "a.h5", X_train=X, X_test=np.full((8, 6, 8, 3), 0.5)))
-
-
-def test_the_scale_is_decided_for_each_part_and_must_be_the_same(tmp_path):
-    random = np.random.RandomState(0)
-    train, test = random.rand(20, 6, 8, 3), random.rand(8, 6, 8, 3)
-    train[0, 0, 0, 0] = 1.0001  # as interpolation leaves it
-    data = load_data(write_data(tmp_path / "a.h5", X_train=train, X_test=test))
-    assert np.array_equal(data.X_train, train.reshape(20, -1).T) and data.notes[0].endswith("from 0 to 1")
-    for white, other in ((1, 255), (255, 1)):
-        path = write_data(tmp_path / "b.h5", X_train=white * random.rand(20, 6, 8, 3), X_test=other * test)
-        with pytest.raises(InputError, match=f"X_train holds values from 0 to {white}, X_test from 0 to {other}; "):
-            load_data(path)
-
-
-def test_bytes_of_0_and_1_are_not_taken_for_black_pictures(tmp_path):
-    path = write_data(tmp_path / "a.h5", X_test=np.ones((8, 6, 8, 3), np.uint8))
-    with pytest.raises(InputError, match="X_test holds uint8 up to 1, which are black pictures .*; python -m datasets"):
-        load_data(path)
-
-
-@pytest.mark.parametrize("changes, what", [
-    ({"X_train": np.zeros((0, 6, 8, 3), np.uint8)}, "X_train has shape"),
-    ({"y_train": np.array(1)}, "y_train has shape"),
-    ({"X_train": np.zeros((20, 6, 8, 3), int)}, "pictures of two kinds"),
-    ({"y_test": np.full((8, 1), np.nan)}, "y_test holds other"),
-    ({"X_train": np.zeros((20, 6, 8, 3), int), "X_test": np.zeros((8, 6, 8, 3), int)},
-     "X_train holds int64, neither uint8 nor"),
-    ({"y_train": np.array([b"0"] * 20)}, r"y_train holds \|S1, not numbers"),
-])
-def test_more_wrong_data_is_refused(tmp_path, changes, what):
-    with pytest.raises(InputError, match=f"a.h5: {what}"):
-        load_data(write_data(tmp_path / "a.h5", **changes))
-
-
-@pytest.mark.parametrize("changes, what", [
-    ({"X_train": None}, "has no array X_train of its own, but X_test (8, 6, 8, 3) uint8, y_test (8, 1) uint8, "
-     "y_train (20, 1) uint8; "),
-    ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8); (number, height, width, 3) was"),
-    ({"X_train": np.zeros((20, 6, 8, 3), int), "X_test": np.zeros((8, 6, 8, 3), int)}, "X_train holds int64"),
-    ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2) for 20 pictures"),
-    ({"y_test": np.array([b"car", b"no"] * 4)}, "y_test holds |S3, not numbers"),
-    ({"y_train": np.arange(20) - 1}, "y_train holds other values than 0 and 1: -1, 2, 3, 4, 5; "),
-])
-def test_what_the_loader_refuses_it_names_the_converter_for(changes, what, tmp_path):
-    path = write_data(tmp_path / "a.h5", **changes)
-    with pytest.raises(InputError) as error:
-        load_data(path)
-    assert str(error.value).startswith(f"{path}: {what}")
-    assert "; python -m datasets.make_carvnocar --hdf5 FILE --out NEW.h5 " in str(error.value)
-    assert str(error.value).endswith("with --car VALUE") == ("other values" in what)
-
-
-def test_a_file_that_is_missing_or_a_folder_is_one_line(tmp_path):
-    for path, what in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory")):
-        assert fail("nn_main.py", "--data", path) == f"nn_main.py: {path}: {what}"
+def test_a_file_that_is_missing_a_folder_or_no_hdf5_is_one_line(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"not HDF5")
+    for path, what in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory"),
+                       (tmp_path / "a.h5", "not an HDF5 file, or a damaged one")):
+        assert fail("nn_main.py", "--data", path).startswith(f"nn_main.py: {path}: {what}")
 
 
 @needs_posix
-@pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_a_file_that_another_program_writes_to_is_not_called_damaged(libver, tmp_path):
+def test_a_file_that_another_program_writes_to_is_not_called_damaged(tmp_path):
     write_data(tmp_path / "a.h5")
-    writer = ("import h5py, sys\nwith h5py.File(sys.argv[1], 'w', libver=sys.argv[2]) as file:\n"
+    writer = ("import h5py, sys\nwith h5py.File(sys.argv[1], 'w') as file:\n"
               "    print('open', flush=True)\n    sys.stdin.read()")
-    with subprocess.Popen([sys.executable, "-c", writer, tmp_path / "a.h5", libver], stdin=subprocess.PIPE,
+    with subprocess.Popen([sys.executable, "-c", writer, tmp_path / "a.h5"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"open\n"
         with pytest.raises(InputError, match="a.h5: is open for writing in another program, .*; close it first$"):
@@ -170,59 +145,58 @@ def test_a_file_larger_than_the_memory_is_one_line(tmp_path):
     write_data(tmp_path / "a.h5", X_train=None)
     with h5py.File(tmp_path / "a.h5", "a") as file:
         file.create_dataset("X_train", (10**13, 6, 8, 3), np.uint8, chunks=(1, 6, 8, 3))
-        del file["y_train"]
-        file.create_dataset("y_train", (10**13,), np.uint8, chunks=(1000,))
     with pytest.raises(InputError, match="a.h5: does not fit into memory, or is damaged .Unable to allocate"):
         load_data(tmp_path / "a.h5")
 
 
-# -------------------------------------------------------------------------------------------------------- HDF5
-
-STORED = (20, 6, 8, 3)  # the shape of X_train
-
-
-def make_virtual(file):
-    layout = h5py.VirtualLayout(STORED, np.uint8)
-    layout[:] = h5py.VirtualSource("other.h5", "X_train", STORED)
-    file.create_virtual_dataset("X_train", layout)
+def test_a_fault_of_our_own_is_not_called_a_damaged_file(small_data, monkeypatch):
+    monkeypatch.setattr("datasets.pictures.count_shared", lambda X_train, X_test: X_train.no_such_thing)
+    with pytest.raises(AttributeError):
+        load_data(small_data)
 
 
-def make_external(file):
-    raw = os.path.join(os.path.dirname(file.filename), "raw")
-    with open(raw, "wb") as other:
-        other.write(bytes(20 * 144))
-    file.create_dataset("X_train", STORED, np.uint8, external=[(raw, 0, h5py.h5f.UNLIMITED)])
+# --------------------------------------------------------------------------------- the lines for the files of others
+
+def matlab(path, arrays):
+    """A .mat of version 7.3: HDF5 with 512 bytes in front and the axes in reverse; pictures (height, width, 3, m)."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, values in arrays.items():
+            file[name] = (values.transpose(1, 2, 3, 0) if name[0] == "X" else values.astype(float)).T
 
 
-def make_links(file):
-    file["group"] = h5py.ExternalLink("other.h5", "/")
-    file["X_train"] = h5py.SoftLink("/group/X_train")
+def test_the_lines_for_course_files_npz_and_matlab_run_as_they_stand(arrays, small_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        with h5py.File(f"{part}_catvnoncat.h5", "w") as file:
+            file[f"{part}_set_x"], file[f"{part}_set_y"] = arrays[f"X_{part}"], arrays[f"y_{part}"][:, 0].astype(int)
+    np.savez("my.npz", **{name.lower(): values for name, values in arrays.items()})
+    matlab("my.mat", arrays)
+    page = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
+    lines, = re.findall(r"```python\n(import h5py\n.*?)```", page, re.S)
+    assert lines.count("\n") <= 10
+    exec(lines, {})
+    for name in ("cat.h5", "npz.h5", "mat.h5"):
+        assert_same(load_data(name), load_data(small_data))
+    with pytest.raises(InputError, match="my.mat: X_train has shape .20, 3, 8, 6., not .number, height, width, 3."):
+        load_data("my.mat")
 
 
-@pytest.mark.parametrize("make, what", [
-    (lambda file: file.__setitem__("X_train", h5py.ExternalLink("other.h5", "X_train")),
-     "has no array X_train of its own"),
-    (make_links, "has no array X_train of its own"), (make_external, "X_train lies in other files"),
-    (make_virtual, "X_train lies in other files"),
-    (lambda file: file.create_group("X_train"), "has no array X_train of its own"),
-    (lambda file: file.__setitem__("X_train", np.dtype("u1")), "has no array X_train of its own"),
-    (lambda file: file.create_dataset("X_train", data=h5py.Empty("u1")), "X_train has shape None"),
-    *[(lambda file, kind=kind: file.create_dataset("X_train", STORED, kind), "X_train holds .*, not numbers")
-      for kind in (h5py.string_dtype(), h5py.vlen_dtype(np.int32), h5py.ref_dtype, np.dtype([("a", "u1")]), complex)],
-])
-def test_other_files_and_other_things_than_arrays_of_numbers_are_not_read(tmp_path, make, what):
-    write_data(tmp_path / "other.h5")
-    with h5py.File(write_data(tmp_path / "a.h5", X_train=None), "a") as file:
-        make(file)
-    with pytest.raises(InputError, match=f"a.h5: {what}"):
-        load_data(tmp_path / "a.h5")
-
-
-@pytest.mark.parametrize("options", [{"compression": "gzip", "shuffle": True}, {"compression": "lzf"},
-                                     {"maxshape": (None, 6, 8, 3), "chunks": (1000, 6, 8, 3)}])
-def test_what_h5py_writes_itself_is_read(tmp_path, options):
-    X = np.random.RandomState(0).randint(0, 256, STORED).astype(np.uint8)
-    with h5py.File(write_data(tmp_path / "a.h5", X_train=None), "a") as file:
-        file.create_dataset("X_train", data=X, **options)
-        file["other"] = h5py.ExternalLink("missing.h5", "/")  # whatever else is in the file is not looked at
-    assert np.array_equal(load_data(tmp_path / "a.h5").X_train.T.reshape(STORED) * 255, X)
+def test_test_pictures_of_matlab_are_classified_as_the_same_photos_are(tmp_path):
+    """A car has a bar along its top, another picture one at its left: on its side, one is the other."""
+    random = np.random.RandomState(1)
+    y = np.arange(80) % 2
+    X = random.randint(0, 60, (80, 8, 14, 3)).astype(np.uint8)
+    X[y == 1, :2, :, 0], X[y == 0, :, :3, 0] = 240, 240
+    matlab(tmp_path / "my.mat", {"X_train": X[:60], "y_train": y[:60, None], "X_test": X[60:], "y_test": y[60:, None]})
+    with h5py.File(tmp_path / "my.mat") as file:
+        save_data(tmp_path / "a.h5", np.transpose(file["X_train"], (0, 3, 2, 1)), file["y_train"],
+                  np.transpose(file["X_test"], (0, 3, 2, 1)), file["y_test"])
+    for i, kind in enumerate(y[60:]):
+        path = tmp_path / "photos" / ("nocar", "car")[kind] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(X[60 + i]).save(path)
+    common = ("--data", tmp_path / "a.h5", "--figures", tmp_path)
+    succeed("nn_main.py", *common, "--out", tmp_path, "--init", "he", "--layers", 6, 4, "--iterations", 1500,
+            "--learning-rate", 0.05)
+    for what in ("--test", tmp_path / "photos"):
+        assert "right: 20/20" in succeed("nn_test.py", what, *common, "--parameters", tmp_path / "parameters.npy")

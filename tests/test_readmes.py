@@ -19,7 +19,7 @@ import nn_test
 import prun_mask
 import pruning
 from datasets import networks, npy, pictures
-from figure import claims, controls, sensitivity, weights
+from figure import claims, weights
 from figure.__main__ import list_studies
 
 from .conftest import ROOT, assert_figure, succeed
@@ -47,8 +47,7 @@ def row_that_begins(page, begin):
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch):
     """Draw nothing: it is the numbers that are compared."""
-    for module, function in ((pruning, "draw_record"), (sensitivity, "draw"), (weights, "draw"),
-                             (nn_test, "draw_photos")):
+    for module, function in ((pruning, "draw_record"), (weights, "draw"), (nn_test, "draw_photos")):
         monkeypatch.setattr(module, function, lambda *_: None)
 
 
@@ -137,34 +136,16 @@ def test_the_table_of_criteria(name, tmp_path):
     check_row_of_criteria(name, tmp_path, -1, re.search("by layer (.*)", printed)[1])
 
 
-def test_what_the_quick_studies_print(tmp_path):
-    texts = {study: succeed(f"figure.{study}", "--figures", tmp_path) for study in ("sensitivity", "weights")}
-    lost = re.findall(r"layer (\d).*first at ([\d.]+) %, for good from ([\d.]+) %", texts["sensitivity"])
-    first = {layer: share for layer, share, _ in lost}
-    for_good = {layer: share for layer, _, share in lost}
-    assert (f"first at {first['2']} % of layer 2 (for good from {for_good['2']} % on), {first['1']} % of layer 1 "
-            f"({for_good['1']} %), and {first['3']} % of layers 3 and 4") in prose(STUDIES) and first["3"] == first["4"]
-
+def test_what_is_said_of_the_weights(tmp_path):
+    text = succeed("figure.weights", "--figures", tmp_path)
     pattern = r"of the (\d+) connections of layer 1 that are left, (\d+) are .* before training"
-    left, survivors = re.search(pattern, texts["weights"]).groups()
+    left, survivors = re.search(pattern, text).groups()
     assert f"of the {left} that are left in layer 1, {survivors} are among the {left} largest" in prose(STUDIES)
-    spread = re.search(r"was ([\d.]+) before pruning and is ([\d.]+)", texts["weights"])[0]
+    spread = re.search(r"was ([\d.]+) before pruning and is ([\d.]+)", text)[0]
     assert f"weights that are left {spread}" in prose(STUDIES)
     pattern = r"changed a weight by ([\d.]+), .* initial ones were ([\d.]+)"
-    changed, start = re.search(pattern, texts["weights"]).groups()
+    changed, start = re.search(pattern, text).groups()
     assert f"starts at {float(start):.3f} and is changed by {float(changed):.3f}" in prose(STUDIES)
-
-
-def test_what_the_accuracy_is_worth(data, committed, capsys):
-    """The draws aside, which take a minute; but the README has the same of them."""
-    results = controls.measure(ROOT / "datasets" / "carvnocar.h5", data, *committed, draws=1, steps=1)
-    controls.print_table(results, data.Y_test.size)
-    *lines, _ = capsys.readouterr().out.splitlines()
-    assert "\n".join(lines) in STUDIES
-    *_, drawn_train, drawn_test, _ = row_that_begins(STUDIES, "pruned at random, 8 draws")
-    for part, drawn, always in (("181 training", drawn_train, lines[2]), ("60 test", drawn_test, lines[2])):
-        control, commoner = row_that_begins(README, f"car network: accuracy on the {part} pictures")[3].split("; ")
-        assert control == drawn and commoner.removeprefix('always "no car": ') in always
 
 
 @pytest.mark.parametrize("name, words", [
