@@ -14,7 +14,7 @@ from datasets import record
 from datasets.networks import save_parameters
 from datasets.npy import load_dict, save_dict
 
-from .conftest import ROOT, contents, fail, needs_posix, not_ignoring_ctrl_c, run, succeed, write_data
+from .conftest import ROOT, contents, fail, needs_posix, run, succeed, write_data
 from .kill_and_resume import kills_of_runs
 
 
@@ -84,6 +84,11 @@ def test_a_step_without_its_record_is_done_again(three_steps):
     assert len(load_dict(out / "degree_costs.npy")["degree"]) == 5
 
 
+def not_ignoring_ctrl_c():
+    """For a process that is to be sent SIGINT: a shell makes what it runs in the background ignore that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @needs_posix
 def test_ctrl_c_says_where_the_steps_are_and_how_to_go_on(job):
     command, out = job
@@ -116,7 +121,7 @@ def test_a_run_with_other_settings_moves_the_earlier_one_whole(three_steps):
     (out / "degree_costs.npy").write_bytes(b"a record of another version")
     assert f"other settings, which is now in {out}/run_2\n" in succeed(*command, "--steps", 3)
     assert contents(out / "run_1") == first and {path: content for path, content in contents(out).items()
-                                                 if "run_" != path.parts[0][:4]} == first
+                                                 if path.parts[0][:4] != "run_"} == first
     # And there it can be resumed.
     succeed(*command, "--out", out / "run_1", "--steps", 4, "--resume")
     assert len(load_dict(out / "run_1" / "degree_costs.npy")["degree"]) == 4
