@@ -12,7 +12,7 @@ import sys
 import urllib.request
 
 from datasets import files, mnist, user_input
-from datasets.user_input import InputError, as_input_error, describe
+from datasets.user_input import InputError, as_input_error
 
 MIRRORS = ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"]
 SHA256 = {  # of the unpacked files
@@ -30,7 +30,7 @@ def download(url):
         with urllib.request.urlopen(url, timeout=30) as answer:  # seconds without an answer
             return answer.read()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise InputError(f"{url}: {describe(error)}") from error
+        raise InputError(f"{url}: {' '.join(str(error).split())}") from error
 
 
 def download_unpacked(url, name):
