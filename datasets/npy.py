@@ -48,7 +48,8 @@ def _plain(path, value):
         return value.value
     if type(value) in (bool, int, float, str, bytes, type(None)):
         return value
-    raise InputError(f"{path}: refused: it holds other things than arrays, numbers and strings, or a key that is no str")
+    raise InputError(f"{path}: refused: it holds other things than arrays, numbers and strings, or a key that is no "
+                     "str")
 
 
 class _Unpickler(pickle.Unpickler):

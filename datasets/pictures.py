@@ -26,7 +26,7 @@ class Data(NamedTuple):
 
 
 def load_data(path, scale=True, report=print):
-    """Read a data set such as `datasets/carvnocar.h5`, see `save_data`. Returns a `Data`. Raises InputError, or OSError.
+    """Read a data set as `save_data` writes it. Returns a `Data`. Raises InputError, or OSError.
 
     scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
     report : called with each line of text about the data that a user should see
