@@ -1,18 +1,17 @@
 """Download MNIST, the data set of handwritten digits: `python -m datasets.fetch_mnist`.
 
 MNIST was made by Yann LeCun, Corinna Cortes and Christopher J.C. Burges; its licence is CC BY-SA 3.0. It is 55 MB, so
-it is not in this repository. Its mirrors hold the same four files, but gzip them differently: what is checked is the
-SHA-256 of what they unpack to. Files are written, unpacked, once all of them have been checked.
+it is not in this repository. Its mirrors gzip the same four files differently: what is checked is what they unpack to.
 """
 
 import gzip
 import hashlib
-import os
+import http.client
 import shlex
 import sys
+import urllib.request
 
 from datasets import files, mnist, user_input
-from datasets.download import download
 from datasets.user_input import InputError, as_input_error
 
 MIRRORS = ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"]
@@ -22,6 +21,26 @@ SHA256 = {  # of the unpacked files
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+
+
+def download(url):
+    """The content of a URL, bytes. Raises InputError, which names the URL."""
+    print(f"downloading {url}")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:  # seconds without an answer
+            return answer.read()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise InputError(f"{url}: {' '.join(str(error).split())}") from error
+
+
+def download_unpacked(url, name):
+    """The content of one of the files, unpacked and checked. Raises InputError, which names the URL."""
+    packed = download(url)
+    with as_input_error(url, "a gzip file"):
+        content = gzip.decompress(packed)
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is not {SHA256[name]}")
+    return content
 
 
 def is_there(folder, name):
@@ -36,17 +55,6 @@ def is_there(folder, name):
     return True
 
 
-def fetch(mirror, name):
-    """Download one of the files, and check it. Returns its bytes, unpacked. Raises InputError, which names the URL."""
-    url = f"{mirror.rstrip('/')}/{name}.gz"
-    packed = download(url)
-    with as_input_error(url, "a gzip file"):
-        content = gzip.decompress(packed)
-    if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is not {SHA256[name]}")
-    return content
-
-
 @user_input.exit_status
 def main(argv=()):
     parser = user_input.ArgumentParser("Download MNIST, and check that the files are those.")
@@ -57,14 +65,12 @@ def main(argv=()):
 
     missing = [name for name in SHA256 if not is_there(options.out, name)]
     try:
-        fetched = {name: fetch(options.mirror, name) for name in missing}
+        contents = [download_unpacked(f"{options.mirror.rstrip('/')}/{name}.gz", name) for name in missing]
     except InputError as error:
-        other = next(mirror for mirror in MIRRORS if mirror.rstrip("/") != options.mirror.rstrip("/"))
-        raise InputError(f"{error}; try --mirror {other}") from error
-    for name, content in fetched.items():
-        path = os.path.join(options.out, name)
-        files.write_atomically(path, lambda file, content=content: file.write(content))
-        print(f"{path}: {len(content)} bytes, checked")
+        raise InputError(f"{error}; try --mirror {MIRRORS[options.mirror == MIRRORS[0]]}") from error
+    for name, content in zip(missing, contents):
+        files.write_atomically(f"{options.out}/{name}", lambda file, content=content: file.write(content))
+        print(f"{options.out}/{name}: {len(content)} bytes, checked")
     data = "" if options.out == user_input.default_path(mnist.MNIST) else f" --data {shlex.quote(options.out)}"
     print(f"\nTo train and prune LeNet-300-100 on it:\n\n    python -m figure.lenet{data}")
     return 0

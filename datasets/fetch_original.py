@@ -1,7 +1,6 @@
 """Download the original experiment's data set: `python -m datasets.fetch_original`.
 
-It has no licence, so it is not in this repository. The download is kept only if it is the very file, by its git blob
-id: the SHA-1 of "blob", its size, a zero byte and its content.
+It has no licence, so it is not in this repository. It is kept only if it is the very file, by its git blob id.
 """
 
 import hashlib
@@ -10,7 +9,7 @@ import shlex
 import sys
 
 from datasets import files, user_input
-from datasets.download import download
+from datasets.fetch_mnist import download
 from datasets.user_input import InputError
 
 URL = "https://raw.githubusercontent.com/luserli/pruning/1416c96/datasets/carvnocar.h5"
@@ -27,7 +26,7 @@ From there on rounding decides, which differs from processor to processor: READM
 
 
 def git_blob_id(content):
-    """The name that git gives to a file of this content."""
+    """The name that git gives to a file of this content: `git hash-object` prints it."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -43,8 +42,8 @@ def main(argv=()):
     if git_blob_id(content) != BLOB:
         raise InputError(f"{options.url}: not the expected file: its git blob id is not {BLOB}")
     files.write_atomically(options.out, lambda file: file.write(content))
-    folder = os.path.dirname(options.out) or "."
-    print(f"data set: {options.out}\n\n{NEXT.format(out=shlex.quote(options.out), folder=shlex.quote(folder))}")
+    out, folder = map(shlex.quote, (options.out, os.path.dirname(options.out) or "."))
+    print(f"data set: {options.out}\n\n{NEXT.format(out=out, folder=folder)}")
     return 0
 
 

@@ -1,12 +1,10 @@
 """Make a data set of pictures: `python -m datasets.make_carvnocar` makes datasets/carvnocar.h5 again.
 
-With --pictures it makes one of your own photos. The folder has two parts, each with a folder of pictures that show a
-car and one of pictures that do not:
+With --pictures it makes one of your own photos, of any format and size that nn_test.py reads, in four folders:
 
     train/car   train/nocar   test/car   test/nocar
 
-Pictures may have any format and size that nn_test.py reads; what is hidden or left by file managers is skipped. The
-order of the pictures is shuffled, the same way for the same seed.
+The order of the pictures is shuffled, the same way for the same seed.
 """
 
 import os
@@ -26,9 +24,8 @@ PARTS = ("train", "test")
 
 
 def read_part(folder, size, generator):
-    """Read one part of the data set in shuffled order.
+    """Read one part of the data set; size : (width, height); generator : numpy.random.RandomState, which shuffles.
 
-    size : (width, height) in pixels; generator : numpy.random.RandomState, which shuffles
     Returns the pictures, uint8 of shape (m, height, width, 3), the labels, uint8 of shape (m,), and the messages of
     those that cannot be read. Raises InputError.
     """

@@ -1,8 +1,7 @@
 """MNIST: handwritten digits, 28x28 pixels each, in the IDX format. `python -m datasets.fetch_mnist` downloads them.
 
 An IDX file is a header of big-endian integers of 4 bytes, and then the values, here of one byte each. The header is a
-magic number, 2051 for pictures and 2049 for labels, and the sizes: number, rows, columns; or number. Other data sets of
-this format serve as well, such as Fashion-MNIST.
+magic number and the sizes: number, rows, columns; or number. Fashion-MNIST and others have this format as well.
 """
 
 import gzip
@@ -18,17 +17,16 @@ from datasets.user_input import InputError, as_input_error, default_path
 MNIST = "datasets/mnist"
 DIGITS = 10  # 0 to 9
 SIZE = 28  # rows and columns of a picture
-DIMENSIONS = {2051: 3, 2049: 1}  # by magic number
+DIMENSIONS = {2051: 3, 2049: 1}  # of pictures and of labels, by magic number
 
 
 def load_mnist(folder=MNIST, held_out=0):
     """Read MNIST from a folder of its four files, gzipped or not.
 
-    held_out : with 0, the training digits and the test digits are read. With n > 0, the last n training digits stand
-        in the place of the test digits, which are not read at all: settings are chosen on them, so that the test
-        digits still are what no setting was chosen for.
+    held_out : with n > 0, the last n training digits stand in the place of the test digits, which are not read at all:
+        settings are chosen on them, so that the test digits still are what no setting was chosen for
     Returns a `Data`: X of shape (784, m), uint8 from 0 to 255, one picture a column (a view of the pictures as they
-    are stored, row by row), and Y of shape (10, m), float32, 1 at each picture's digit and 0 elsewhere.
+    are stored), and Y of shape (10, m), float32, 1 at each picture's digit and 0 elsewhere.
     Raises InputError, or OSError.
     """
     X, Y = _read_part(folder, "train")
@@ -78,10 +76,7 @@ def read_unpacked(path):
 
 
 def read_idx(path):
-    """Read an IDX file of pictures or labels, gzipped or not.
-
-    Returns uint8 of shape (m, rows, columns), or (m,). Raises InputError, or OSError.
-    """
+    """Read an IDX file, gzipped or not: uint8 of shape (m, rows, columns), or (m,). Raises InputError, or OSError."""
     content = read_unpacked(path)
     magic, *sizes = (int.from_bytes(content[i : i + 4], "big") for i in range(0, 16, 4))
     if magic not in DIMENSIONS:

@@ -12,7 +12,7 @@ from datasets.files import sha256, write_atomically
 from datasets.npy import load_dict, save_dict
 from datasets.user_input import InputError, as_input_error
 
-ARRAYS = {"layers": "<i8", "gaps": "|u1", "weights": "<f4", "biases": "<f4"}  # of an exported network
+ARRAYS = ("layers", "gaps", "weights", "biases")  # of an exported network
 BITS = range(1, 33)  # that a gap may have
 NAME = re.compile("[Wb][1-9][0-9]*")  # of a layer's weights and biases
 
@@ -29,7 +29,7 @@ def load_parameters(path, n_x, outputs=1):
         exported = file.read(4) == b"PK\x03\x04"  # as every zip file begins
     stored = load_exported(path) if exported else load_dict(path)
     parameters, size = {}, n_x
-    for l in range(1, sum(name[0] == "W" for name in filter(NAME.fullmatch, stored)) + 1):
+    for l in range(1, 1 + sum(name[0] == "W" for name in filter(NAME.fullmatch, stored))):
         W, b = (_matrix(path, name, stored.get(name)) for name in (f"W{l}", f"b{l}"))
         if len(W) == 0 or W.shape[1] != size:
             way_on = "; (units, inputs) must be" if len(W) == size else (
@@ -50,10 +50,9 @@ def _matrix(path, name, stored):
     """What is stored as W or b of a layer as a finite float64 matrix, a copy. Raises InputError."""
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu" or stored.ndim not in (1, 2):
         raise InputError(f"{path}: {name} is missing or is not a matrix of real numbers")
-    with np.errstate(all="ignore"):  # of long double there are numbers too large for float64, and none at all
-        matrix = stored.astype(float)
+    matrix = stored.astype(float)
     if not np.isfinite(matrix).all():
-        raise InputError(f"{path}: {name} holds NaN, infinity, or a number too large for float64")
+        raise InputError(f"{path}: {name} holds NaN or infinity")
     return matrix if matrix.ndim == 2 else matrix[:, None]
 
 
@@ -76,9 +75,8 @@ def load_start(path, parameters):
 
 def other_data(path, data_file):
     """A line if a network is known to be trained on another data set than that of a file, or else None."""
-    if load_training(path).get("data") in (None, sha256(data_file)):
-        return None
-    return f"{path}: was trained on another data set than {data_file}"
+    same = load_training(path).get("data") in (None, sha256(data_file))
+    return None if same else f"{path}: was trained on another data set than {data_file}"
 
 
 def save_parameters(path, parameters, costs):
@@ -98,14 +96,16 @@ def export_parameters(path, parameters):
     Raises InputError if a number is too large for float32, or OSError.
     """
     arrays = _exported(parameters)
-    if not all(np.isfinite(arrays[name]).all() for name in ("weights", "biases")):
+    if not (np.isfinite(arrays["weights"]).all() and np.isfinite(arrays["biases"]).all()):
         raise InputError(f"{path}: cannot be written, a weight or bias is too large for float32")
-    write_atomically(path, lambda file: file.write(_file_of(arrays)))
+    write_atomically(path, lambda file: np.savez(file, **arrays))
 
 
 def exported_size(parameters):
     """How many bytes `export_parameters` writes."""
-    return len(_file_of(_exported(parameters)))
+    content = io.BytesIO()
+    np.savez(content, **_exported(parameters))
+    return len(content.getbuffer())
 
 
 def index_storage(parameters):
@@ -149,13 +149,6 @@ def _relative_indices(weights):
     return bits, gaps, entries
 
 
-def _file_of(arrays):
-    """The bytes of a `.npz` file."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    return content.getvalue()
-
-
 def load_exported(path):
     """Read what `export_parameters` wrote: a dict `W1, b1, ..., WL, bL` of float32 arrays.
 
@@ -166,28 +159,18 @@ def load_exported(path):
     with (open(path, "rb") as file, as_input_error(path, "an exported network"),
           np.load(file, allow_pickle=False) as archive):
         stored = {name: archive[name] if name in ARRAYS or NAME.fullmatch(name) else None for name in archive.files}
-    if not ARRAYS.keys() <= stored.keys():
-        return stored
-    parameters = _decoded(*(stored[name] for name in ARRAYS))
-    if parameters is None:
-        raise InputError(f"{path}: not an exported network, or a damaged one: its arrays do not fit together")
-    return parameters
+        return _decoded(*(stored[name] for name in ARRAYS)) if {*ARRAYS} <= stored.keys() else stored
 
 
 def _decoded(layers, gaps, weights, biases):
-    """The network of these arrays, see `export_parameters`; None if they do not fit together."""
-    if ([array.dtype.str for array in (layers, gaps, weights, biases)] != [*ARRAYS.values()]
-            or layers.shape[1:] != (4,) or (layers < (1, 1, BITS[0], 0)).any() or (layers[:, 2] > BITS[-1]).any()
-            or gaps.shape != (-(-(layers[:, 2] @ layers[:, 3]) // 8),)
-            or weights.shape != (layers[:, 3].sum(),) or biases.shape != (layers[:, 0].sum(),)):
-        return None
+    """The network of these arrays, see `export_parameters`. InputError, or one of NumPy's, if they do not fit."""
+    rows, _, bits, n = layers.T
+    if (len(gaps), len(weights), len(biases)) != (-(-(bits @ n) // 8), n.sum(), rows.sum()):
+        raise InputError("not an exported network, or a damaged one: its arrays do not fit together")
     parameters, gaps = {}, np.unpackbits(gaps)
     for l, (rows, columns, bits, n) in enumerate(layers.tolist(), start=1):
         (gap, gaps), (w, weights), (b, biases) = map(np.split, (gaps, weights, biases), ([n * bits], [n], [rows]))
-        places = np.cumsum(gap.reshape(n, bits) @ 2 ** np.arange(bits)[::-1] + 1) - 1
-        if n and places[-1] >= rows * columns:
-            return None
         W = np.zeros(rows * columns, np.float32)
-        W[places] = w
+        W[np.cumsum(gap.reshape(n, bits) @ 2 ** np.arange(bits)[::-1] + 1) - 1] = w
         parameters[f"W{l}"], parameters[f"b{l}"] = W.reshape(rows, columns), b.reshape(rows, 1)
     return parameters

@@ -29,34 +29,27 @@ def load_dict(path):
     with as_input_error(path, "a .npy file"):
         np.lib.format.read_magic(content)
         shape, _, dtype = np.lib.format.read_array_header_1_0(content)
-    if (shape, dtype) != ((), np.dtype(object)):
-        raise InputError(f"{path}: holds an array of shape {shape} and type {dtype}, not a dict")
-    with as_input_error(path, "a .npy file"):
+        if (shape, dtype) != ((), np.dtype(object)):
+            raise InputError(f"holds an array of shape {shape} and type {dtype}, not a dict")
         stored = _Unpickler(content).load()
     match getattr(stored, "value", None):  # the array of Python objects that np.save puts around a dict
         case [dict(values)]:
-            try:
-                return _plain(values, {})
-            except (InputError, RecursionError) as error:  # lists may lie in lists, or in themselves, without end
-                raise InputError(f"{path}: {error}") from error
+            return _plain(path, values)
     raise InputError(f"{path}: holds something else than a dict")
 
 
-def _plain(value, known):
-    """A value with arrays in the place of their stand-ins; known : what is done, by its id. Raises InputError."""
-    if id(value) in known:
-        return known[id(value)]
+def _plain(path, value):
+    """A value with arrays in the place of their stand-ins. Raises InputError."""
     if type(value) is dict and all(type(key) is str for key in value):
-        plain = {key: _plain(item, known) for key, item in value.items()}
-    elif type(value) in (list, tuple):
-        plain = type(value)([_plain(item, known) for item in value])
-    elif type(value) is _Array and isinstance(value.value, (np.ndarray, np.generic)):
-        plain = value.value
-    elif type(value) in (bool, int, float, str, bytes, type(None)):
-        plain = value
-    else:
-        raise InputError("refused: it holds other things than arrays, numbers and strings, or a key that is no str")
-    return known.setdefault(id(value), plain)
+        return {key: _plain(path, item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(path, item) for item in value)
+    if type(value) is _Array and isinstance(value.value, (np.ndarray, np.generic)):
+        return value.value
+    if type(value) in (bool, int, float, str, bytes, type(None)):
+        return value
+    raise InputError(f"{path}: refused: it holds other things than arrays, numbers and strings, or a key that is no "
+                     "str")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -65,22 +58,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) not in NAMES:
             raise InputError(f"refused: it names {f'{module}.{name}'[:60]!r}, which could run code")
-        return _Function(NAMES[module, name])
-
-
-class _Function:
-    """Stands for a function: a pickle can call it, and give it no state."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call):
-        self.call = call
-
-    def __call__(self, *arguments):
-        return self.call(*arguments)
-
-    def __setstate__(self, state):
-        raise InputError("refused: it gives a state to a function")
+        return lambda *arguments: NAMES[module, name](*arguments)  # a new one, for a pickle may change what it gets
 
 
 class _Dtype:

@@ -45,7 +45,6 @@ def read_picture(path, shape):
     height, width, _ = shape
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of harmless oddities, such as damaged EXIF data
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             picture = Image.open(file, formats=formats())
             ImageOps.exif_transpose(picture, in_place=True)
@@ -53,14 +52,14 @@ def read_picture(path, shape):
         except Image.UnidentifiedImageError:
             way_on = "" if "HEIF" in formats() else f"; {HEIC_HELP}"
             why = f"in none of the formats {', '.join(formats())}, or damaged{way_on}"
-        except Exception as error:  # too many pixels; and a damaged file can make Pillow raise nearly anything
+        except Exception as error:  # a damaged file can make Pillow raise nearly anything
             why = describe(error)
     raise InputError(f"{path}: cannot be read as a picture ({why})")
 
 
 def _to_rgb(picture):
     """Turn a picture of any mode into RGB, transparency laid on white."""
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+    if picture.mode[0] in "IF":  # I, F, I;16
         picture = _to_uint8(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -71,24 +70,20 @@ def _to_rgb(picture):
 def _to_uint8(picture):
     """Turn a greyscale picture of 16 bits, 32 bits or floating point into one of 8 bits; Pillow only clips at 255.
 
-    Pillow's modes "I" and "F" do not say what is white: here it is the first of 1, 255 and 65535 that no pixel exceeds,
-    or else the largest pixel.
+    Modes I and F do not say what is white: it is the first of 1, 255 and 65535 that no pixel exceeds, or the largest.
     """
     values = np.asarray(picture, float)
     if not np.isfinite(values).all():
         raise InputError("it holds NaN or infinity")
-    whites = (65535,) if picture.mode.startswith("I;16") else (1, 255, 65535)
-    white = next((white for white in whites if values.max() <= white), values.max())
+    whites = (65535,) if picture.mode.startswith("I;16") else (1, 255, 65535, values.max())
+    white = next(white for white in whites if values.max() <= white)
     return Image.fromarray(np.clip(values / white * 255, 0, 255).round().astype(np.uint8))
 
 
 # ------------------------------------------------------------------------------------------- folders and labels
 
 def read_photos(paths, shape):
-    """Read photos as the network sees them, at the size of its training pictures.
-
-    Returns the paths that could be read, the photos, uint8 of shape (m, *shape), and the error messages of the others.
-    """
+    """Returns the paths that could be read, the photos, uint8 of shape (m, *shape), and the others' error messages."""
     good, photos, errors = [], [], []
     for path in paths:
         try:
@@ -112,9 +107,10 @@ def find_photos(arguments):
             if not found:
                 raise InputError("; ".join([f"{argument}: holds no pictures", *unread]))
             paths, notes = paths + found, notes + unread
+        elif os.path.exists(argument):
+            paths.append(argument)
         else:
-            matching = [] if os.path.exists(argument) else sorted(glob.glob(argument), key=natural_order)
-            paths += matching or [argument]
+            paths += sorted(glob.glob(argument), key=natural_order) or [argument]
     return paths, notes
 
 
@@ -151,8 +147,7 @@ def natural_order(name):
 def photo_labels(paths):
     """The label of each photo, 1 or 0, or None where nothing tells it; and lines on tables that do not fit the photos.
 
-    It is that of the labels.csv beside the photo, where that names the photo, or else of its folder, `car` or `nocar`.
-    Raises InputError.
+    It is that of the labels.csv beside the photo, or else of its folder, `car` or `nocar`. Raises InputError.
     """
     labels, notes = {}, []
     for folder in dict.fromkeys(map(os.path.dirname, paths)):
@@ -175,17 +170,15 @@ def _normal(name):
 
 
 def _read_labels(path):
-    """The labels of a table, a dict from file name to label. Raises InputError, OSError.
-
-    It has columns file and label, separated by commas, semicolons or tabs.
+    """A table with columns file and label, separated by commas, semicolons or tabs: a dict. Raises InputError, OSError.
     """
     table = {}
     try:
         with open(path, encoding="utf-8-sig") as file:
-            lines = file.read().splitlines()
+            lines = file.read().splitlines() or [""]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: has another encoding than UTF-8; save it as CSV UTF-8") from error
-    head, *rows = csv.reader(lines or [""], delimiter=max(",;\t", key="".join(lines[:1]).count))
+    head, *rows = csv.reader(lines, delimiter=max(",;\t", key=lines[0].count))
     head = [name.strip().lower() for name in head]
     if not {"file", "label"} <= {*head}:
         raise InputError(f"{path}: not a table with the columns file and label, but with {', '.join(head)!r}")

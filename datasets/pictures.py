@@ -1,5 +1,6 @@
 """Data sets of pictures, HDF5."""
 
+import contextlib
 import io
 from typing import NamedTuple
 
@@ -25,18 +26,14 @@ class Data(NamedTuple):
 
 
 def load_data(path, scale=True, report=print):
-    """Read a data set such as `datasets/carvnocar.h5`. Returns a `Data`. Raises InputError, or OSError.
-
-    What the file must hold: see `save_data`.
+    """Read a data set as `save_data` writes it. Returns a `Data`. Raises InputError, or OSError.
 
     scale : whether pictures of uint8, 0 to 255, become float64, 0 to 1, which take eight times the memory
     report : called with each line of text about the data that a user should see
     """
     X_train, y_train, X_test, y_test = _read(path, NAMES)
-    try:
+    with _naming(path):
         max_pixel = _check(X_train, y_train, X_test, y_test)
-    except InputError as error:
-        raise _refused(path, error) from error
     if X_train.dtype != np.uint8:
         report(f"{path}: the pictures are {X_train.dtype}, taken as values from 0 to {max_pixel}")
     Y_train, Y_test = (y.reshape(1, -1).astype(float) for y in (y_train, y_test))
@@ -74,8 +71,8 @@ def save_data(path, X_train, y_train, X_test, y_test):
 def picture_shape(path):
     """The shape of one picture of a data set, (height, width, 3) in pixels. Raises InputError, or OSError."""
     (shape,) = _read(path, ["X_train"], lambda stored: stored.shape)
-    if not _is_shape_of_pictures(shape):
-        raise _refused(path, f"X_train has shape {shape}, not (number, height, width, 3)")
+    with _naming(path):
+        _check_shape("X_train", shape)
     return shape[1:]
 
 
@@ -96,10 +93,7 @@ def count_shared(X_train, X_test):
 
 
 def scale_pictures(pictures, max_pixel=255):
-    """Turn pictures, (m, height, width, 3) and 0 to `max_pixel`, into the network's input X, (n_x, m) and 0 to 1.
-
-    X is float64, whatever the pictures are.
-    """
+    """Pictures, (m, height, width, 3), from 0 to `max_pixel`, as the network's input X, (n_x, m), float64, 0 to 1."""
     return np.divide(as_columns(pictures), max_pixel, dtype=float)
 
 
@@ -110,37 +104,32 @@ def as_columns(pictures):
 
 def _read(path, names, take=lambda stored: np.asarray(stored[()])):
     """Arrays of an HDF5 file, or what `take` takes of them, by their names. Raises InputError, or OSError."""
-    with open(path, "rb"):  # what is missing or a folder is an OSError; h5py's own message for it is very long
-        pass
+    open(path, "rb").close()  # what is missing or a folder is an OSError; h5py's own message for it is very long
     with as_input_error(path, "an HDF5 file"), h5py.File(path, "r") as file:
         stored = {}
         file.visititems(lambda name, item: stored.update({name: item} if isinstance(item, h5py.Dataset) else {}))
         found = [take(stored[name]) for name in names if name in stored]
         holds = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in stored.items())[:400]
-    if missing := [name for name in names if name not in stored]:
-        raise _refused(path, f"has no array {', '.join(missing)}, but {holds or 'no others'}")
+    with _naming(path):
+        if missing := [name for name in names if name not in stored]:
+            raise InputError(f"has no array {', '.join(missing)}, but {holds or 'no others'}")
     return found
 
 
-def _refused(path, why):
-    """The error of a file that is no data set, with the way on."""
-    return InputError(f"{path}: {why}; {default_path('datasets/README.md')} says what a data set holds, and how to "
-                      "make one of other files")
-
-
-def _is_shape_of_pictures(shape):
-    """Whether it is that of an array of pictures, (m, height, width, 3)."""
-    return len(shape or ()) == 4 and shape[3] == 3 and 0 not in shape
+@contextlib.contextmanager
+def _naming(path):
+    """Give an InputError the name of the file that is no data set, and the way on."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {default_path('datasets/README.md')} says what a data set holds, and how "
+                         "to make one of other files") from error
 
 
 def _check(X_train, y_train, X_test, y_test):
-    """Find out whether arrays are a data set, see `save_data`. Returns the value of a white pixel. Raises InputError.
-    """
-    for name, X in (("X_train", X_train), ("X_test", X_test)):
-        if not _is_shape_of_pictures(X.shape):
-            raise InputError(f"{name} has shape {X.shape}, not (number, height, width, 3)")
-        if X.dtype != np.uint8 and X.dtype.kind != "f":
-            raise InputError(f"{name} holds {X.dtype}, neither uint8 nor floating-point numbers")
+    """Check that arrays are a data set, see `save_data`. Returns the value of a white pixel. Raises InputError."""
+    _check_shape("X_train", X_train.shape)
+    _check_shape("X_test", X_test.shape)
     if (X_train.shape[1:], X_train.dtype) != (X_test.shape[1:], X_test.dtype):
         raise InputError(f"pictures of two kinds: {X_train.shape[1:]} {X_train.dtype} in X_train, {X_test.shape[1:]} "
                          f"{X_test.dtype} in X_test")
@@ -157,16 +146,22 @@ def _check(X_train, y_train, X_test, y_test):
     return max_pixel
 
 
+def _check_shape(name, shape):
+    """Check that a shape is that of an array of pictures. Raises InputError."""
+    if len(shape or ()) != 4 or shape[3] != 3 or 0 in shape:
+        raise InputError(f"{name} has shape {shape}, not (number, height, width, 3)")
+
+
 def _max_pixel(name, X):
     """The value of a white pixel in the pictures of one part, 1 or 255. Raises InputError.
 
     Interpolation leaves values slightly above 1; with none above 2 the pictures would be black if 255 were white.
     """
+    if X.dtype != np.uint8 and X.dtype.kind != "f":
+        raise InputError(f"{name} holds {X.dtype}, neither uint8 nor floating-point numbers")
     low, high = X.min(), X.max()
     if X.dtype == np.uint8 and high <= 1:
         raise InputError(f"{name} holds uint8 up to {high}, which are black pictures where 255 is white")
-    if X.dtype == np.uint8:
-        return 255
     if not (low >= 0 and high <= 255):  # NaN is neither: minimum and maximum hand it on
         raise InputError(f"{name} holds values from {low} to {high}, not from 0 to 1 or 0 to 255")
-    return 1 if high <= 2 else 255
+    return 255 if X.dtype == np.uint8 or high > 2 else 1

@@ -55,15 +55,14 @@ def default_path(path):
 
 
 def check_file(path):
-    """Find out before the work whether a file can be written under a name. Raises InputError."""
+    """Find out before the work whether a file can be written. Raises InputError."""
     if os.path.isdir(path):
         raise InputError(f"{path}: is a folder, not a file")
     check_folder(os.path.dirname(os.path.realpath(path)))
 
 
 def check_folder(path):
-    """Find out before the work whether files can be written to a folder. There need not be one yet. Raises InputError.
-    """
+    """Find out before the work whether files can be written to a folder, which need not be there. Raises InputError."""
     while not os.path.lexists(path):
         path = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(path):
@@ -140,8 +139,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def parse_args(self, argv):
         """The options; argv : texts, numbers, paths. Raises InputError if --out or --figures cannot be written to.
 
-        With an option that changes what comes out, everything is written to --out, which then is OWN by default.
-        Networks are read from there only with an option of READ_OWN. Otherwise they are the recorded ones.
+        With an option that changes what comes out, --out is OWN by default. Networks are read from there only with an
+        option of READ_OWN.
         """
         recorded = {action.dest: action.default for action in self._actions}
         places = recorded.keys() & {"out", "figures", "parameters", "pruned"} if "figures" in recorded else set()
@@ -153,11 +152,11 @@ class ArgumentParser(argparse.ArgumentParser):
         own = {"out": folder, "figures": folder} if folder else {}
         if changed & READ_OWN:
             own.update(self._own_networks(options, folder))
-        for name in places:
+        for name in sorted(places):
             if getattr(options, name) is None:
                 setattr(options, name, own.get(name, recorded[name]))
-        for name in sorted(places & {"out", "figures"}):
-            check_folder(getattr(options, name))
+            if name in ("out", "figures"):
+                check_folder(getattr(options, name))
         if getattr(options, "show", False):
             self._check_screen()
         return options
@@ -176,15 +175,12 @@ class ArgumentParser(argparse.ArgumentParser):
         return own
 
     def _check_screen(self):
-        """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""
-        try:
-            from matplotlib import pyplot
+        """End with a line if no figure can be shown; only pyplot can tell, which falls back on Agg."""
+        from matplotlib import pyplot
 
-            pyplot.close(pyplot.figure())
-            if pyplot.get_backend().lower() == "agg":  # which it falls back on
-                raise ImportError("there is no screen, or no GUI toolkit such as tkinter")
-        except Exception as error:
-            self.error(f"--show: cannot show a figure here: {describe(error)}")
+        pyplot.close(pyplot.figure())
+        if pyplot.get_backend().lower() == "agg":
+            self.error("--show: cannot show a figure here: there is no screen, or no GUI toolkit such as tkinter")
 
 
 def _option_type(kind, is_valid, expected):
@@ -216,10 +212,7 @@ path = _option_type(str, bool, "the name of a file or a folder")  # "" would mak
 
 
 def add_descent_options(parser, learning_rate, iterations, what, fewest=1):
-    """The options of gradient descent, with their defaults.
-
-    what : "training" or "each retraining"; fewest : the lowest number of iterations that is allowed
-    """
+    """The options of gradient descent; what : "training" or "each retraining"; fewest : of the iterations."""
     parser.add_argument("--learning-rate", type=real(above=0), default=learning_rate, metavar="RATE",
                         help=f"step size of {what}")
     parser.add_argument("--iterations", type=integer(fewest), default=iterations, metavar="N",

@@ -46,10 +46,9 @@ def test_the_four_files_are_kept_unpacked_and_the_next_step_is_said(mirror, tmp_
 
 
 @pytest.mark.parametrize("answer, what", [
-    (None, "<urlopen error "), (gzip.compress(TEST_IMAGES)[:100], "not a gzip file, or a damaged one (Compressed "),
+    (None, "<urlopen error "), (b"<html>Please log in.</html>", "not a gzip file, or a damaged one"),
     (gzip.compress(TEST_IMAGES[:-1] + b"x"), "not the expected file: its SHA-256, unpacked, is "),
-    (b"<html>Please log in.</html>", "not a gzip file"),
-], ids=range(4))
+], ids=range(3))
 def test_a_mirror_that_fails_is_one_line_and_nothing_is_kept_of_it(mirror, tmp_path, answer, what):
     path = mirror / f"{NAMES[2]}.gz"
     path.unlink()
@@ -73,7 +72,7 @@ def test_what_is_there_already_is_not_downloaded_again(mirror, tmp_path):
     assert kept(out) == before and sorted(before) == sorted([f"{NAMES[0]}.gz", *NAMES[1:]])
 
 
-@pytest.mark.parametrize("name", [NAMES[1], f"{NAMES[1]}.gz", NAMES[1].replace("-idx", ".idx")])
+@pytest.mark.parametrize("name", [f"{NAMES[1]}.gz", NAMES[1].replace("-idx", ".idx")])
 def test_files_of_another_data_set_stay(mirror, tmp_path, name):
     """Fashion-MNIST has files of the same names."""
     out = tmp_path / "fashion"
@@ -85,15 +84,3 @@ def test_files_of_another_data_set_stay(mirror, tmp_path, name):
     assert line == (f"fetch_mnist.py: {out / name}: is not MNIST's, or damaged; name another folder with --out, or "
                     "remove it\n")
     assert kept(out) == before
-
-
-def test_a_folder_that_cannot_be_written_to_is_refused_before_the_download(mirror, tmp_path):
-    (tmp_path / "file").touch()
-    assert fetch(tmp_path / "no mirror", tmp_path / "file", fail) == (
-        f"fetch_mnist.py: {tmp_path / 'file'}: is not a folder")
-
-
-def test_the_real_files(mnist, tmp_path):
-    printed = fetch(mnist, tmp_path)
-    assert "train-images-idx3-ubyte: 47040016 bytes, checked" in printed
-    assert load_mnist(tmp_path).X_test.shape == (784, 10000)

@@ -12,8 +12,8 @@ from .conftest import ROOT
 ORDER = [
     "nn_functions", "datasets.user_input", "datasets.files",
     "datasets.npy", "datasets.pictures", "datasets.networks", "datasets.photos", "datasets.mnist", "datasets.record",
-    "datasets.download", "prun_mask", "figure.drawing",
-    "datasets.make_carvnocar", "datasets.fetch_original", "datasets.fetch_mnist", "nn_main", "nn_test", "pruning",
+    "prun_mask", "figure.drawing",
+    "datasets.make_carvnocar", "datasets.fetch_mnist", "datasets.fetch_original", "nn_main", "nn_test", "pruning",
     "prun_parameters",
     "figure.cluster", "figure.studies", "figure.results", "figure.convolution", "figure.digits", "figure.lenet",
 ]

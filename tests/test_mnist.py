@@ -14,9 +14,9 @@ from .conftest import ROOT
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
-def idx(values, magic=None):
+def idx(values):
     """The bytes of an IDX file."""
-    magic = {3: 2051, 1: 2049}[values.ndim] if magic is None else magic
+    magic = {3: 2051, 1: 2049}[values.ndim]
     return struct.pack(f">{1 + values.ndim}I", magic, *values.shape) + values.astype(np.uint8).tobytes()
 
 
@@ -61,14 +61,10 @@ PICTURES, LABELS = idx(digits(5)[0]), idx(digits(5)[1])
 
 
 @pytest.mark.parametrize("content, what", [
-    (b"", "its magic number is 0"), (PICTURES[:15], "holds 0 values"), (LABELS[:7], "holds 0 values"),
-    (idx(digits(5)[0], magic=2050), "its magic number is 2050, neither 2051 (pictures) nor 2049 (labels)"),
-    (PICTURES[:-1], "holds 3919 values, but its header says 5 x 28 x 28"), (LABELS + b"\0", "holds 6 values"),
-    (struct.pack(">4I", 2051, 2**31, 2**31, 4), "holds 0 values"),  # 2**64 is 0 in 64 bits
-    (struct.pack(">4I", 2051, 0, 28, 28), "holds 0 values, but its header says 0 x 28 x 28"),
+    (b"", "its magic number is 0, neither 2051 (pictures) nor 2049 (labels)"), (LABELS + b"\0", "holds 6 values"),
+    (PICTURES[:-1], "holds 3919 values, but its header says 5 x 28 x 28"),
     (gzip.compress(PICTURES)[:-1], "not a gzip file, or a damaged one"),
-    (gzip.compress(PICTURES) + b"more", "not a gzip file, or a damaged one"),
-], ids=range(10))
+], ids=range(4))
 def test_what_does_not_fit_is_refused(tmp_path, content, what):
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -99,23 +95,14 @@ def test_held_out_digits_stand_in_the_place_of_the_test_digits(tmp_path):
     assert data.X_train.shape == (784, 20) and data.X_test.shape == (784, 10)
     assert (np.hstack([data.X_train, data.X_test]) == whole.X_train).all()
     assert (np.hstack([data.Y_train, data.Y_test]) == whole.Y_train).all()
-
-
-@pytest.mark.parametrize("held_out", [30, -1])
-def test_what_cannot_be_held_out_is_refused(tmp_path, held_out):
-    write_mnist(tmp_path / "mnist")
-    assert f"mnist: {held_out} of its 30 training digits cannot be held out" in refused(
-        load_mnist, tmp_path / "mnist", held_out)
+    assert "mnist: 30 of its 30 training digits cannot be held out" in refused(load_mnist, tmp_path / "mnist", 30)
 
 
 @pytest.mark.parametrize("changes, what", [
     ({"train_labels": digits(29)[1]}, "train-labels-idx1-ubyte.gz: holds values of shape (29,) up to 9, not a label"),
-    ({"t10k_labels": digits(8)[1]}, "t10k-labels-idx1-ubyte: holds values of shape (8,)"),
-    ({"t10k_labels": digits(7)[0]}, "t10k-labels-idx1-ubyte: holds values of shape (7, 28, 28)"),
     ({"t10k_labels": np.arange(4, 11)}, "t10k-labels-idx1-ubyte: holds values of shape (7,) up to 10, not a label"),
-    ({"t10k_images": digits(7)[1]}, "t10k-images-idx3-ubyte: holds values of shape (7,), not pictures of 28 x 28"),
     ({"train_images": digits(30)[0][:, 1:]}, "train-images-idx3-ubyte.gz: holds values of shape (30, 27, 28), not"),
-], ids=range(6))
+], ids=range(3))
 def test_files_that_do_not_go_together_are_refused(tmp_path, changes, what):
     write_mnist(tmp_path / "mnist", **changes)
     assert refused(load_mnist, tmp_path / "mnist").startswith(f"{tmp_path / 'mnist'}/{what}")

@@ -19,15 +19,11 @@ from datasets.networks import (
 from datasets.npy import save_dict
 from datasets.user_input import InputError
 
-from .conftest import fail
-
 
 @pytest.mark.parametrize("change, what", [
-    ({"W2": None}, "outputs; 1 must be"), ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"),
-    ({"b1": None}, "b1 is missing"), ({"W1": "text"}, "W1 is missing"), ({"W1": np.ones((5, 12), complex)}, "real"),
-    ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"W1": np.full((5, 12), np.longdouble("1e4000"))}, "W1 holds"),
-    ({"W1": np.ones((5, 9))}, "W1 has shape (5, 9)"), ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"),
-    ({"W1": np.ones((0, 12)), "b1": np.ones((0, 1))}, "W1 has shape"),
+    ({"W2": None, "W3": np.ones((1, 5))}, "W2 is missing"), ({"b1": None}, "b1 is missing"),
+    ({"W1": np.ones((5, 12), complex)}, "W1 is missing or is not a matrix of real numbers"),
+    ({"W2": np.full((1, 5), np.nan)}, "W2 holds NaN"), ({"b1": np.ones((4, 1))}, "b1 has shape (4, 1)"),
     ({"W1": np.ones((12, 5))}, "W1 has shape (12, 5), but 12 inputs come to it; (units, inputs) must be"),
 ])
 def test_parameters_that_make_no_network_are_refused(tmp_path, change, what):
@@ -52,7 +48,7 @@ def pruned_network(density=0.2):
     return parameters
 
 
-@pytest.mark.parametrize("density", [0, 0.001, 0.2, 1])
+@pytest.mark.parametrize("density", [0, 0.2])
 def test_an_exported_network_comes_back_rounded_to_float32(tmp_path, density):
     parameters = pruned_network(density)
     parameters["W1"][0, 0] = 1e-60  # 0 in float32: no connection any more
@@ -104,7 +100,7 @@ def count_entries(W, bits):
     return last
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_size_and_overhead_are_those_of_the_formula(tmp_path, seed):
     """With layers that do not chain, as those of convolutions."""
     random, parameters, smallest, left = np.random.RandomState(seed), {}, [], 0
@@ -124,51 +120,31 @@ def test_size_and_overhead_are_those_of_the_formula(tmp_path, seed):
     assert all(np.array_equal(loaded[name], value.astype(np.float32)) for name, value in parameters.items())
 
 
-@pytest.mark.parametrize("name", ["W2", "b2"])
-def test_a_number_too_large_for_float32_is_not_exported(tmp_path, name):
+def test_a_number_too_large_for_float32_is_not_exported(tmp_path):
     parameters = pruned_network()
-    parameters[name][0, 0] = 1e39
+    parameters["b2"][0, 0] = 1e39
     with pytest.raises(InputError, match="a.npz: cannot be written, a weight or bias is too large for float32"):
         export_parameters(tmp_path / "a.npz", parameters)
     assert not list(tmp_path.iterdir())
 
 
-def changed(place, value):
-    """A change of the table of layers."""
-    return lambda arrays: arrays["layers"].__setitem__(place, value)
-
-
 @pytest.mark.parametrize("change", [
-    changed((2, 0), 2), changed((0, 3), 9), changed((0, 2), 9), changed((0, 0), -5), changed((0, 1), 0),
-    changed((0, 2), 33), changed((0, 3), -1),
-    changed((0, 1), 12),  # its last weight stands behind its end
-    {"layers": np.zeros((0, 4), np.int64)}, {"layers": np.array([50, 5, 4, 1])}, {"layers": np.ones((1, 4))},
-    {"weights": np.zeros((3, 2), np.float32)}, {"gaps": np.zeros(3, np.uint8)}, {"biases": np.zeros(9, np.float32)},
-])
+    {"layers": [[5, 50, 3, 1]]}, {"layers": [[0, 0, 1, 0]]}, {"layers": [50, 5, 4, 1]}, {"weights": np.zeros(1, "f4")},
+    {"gaps": np.zeros(3, np.uint8)}, {"gaps": np.full(1000, 255, np.uint8)}, {"biases": np.zeros((9, 1), "f4")}])
 def test_arrays_that_are_no_exported_network_are_refused(tmp_path, change):
-    with np.load(export(tmp_path / "a.npz", pruned_network())) as whole:
-        arrays = {**whole}
-    if callable(change):
-        change(arrays)
-    np.savez(tmp_path / "b.npz", **(arrays if callable(change) else arrays | change))
-    with pytest.raises(InputError, match="b.npz: not an exported network, or a damaged one: its arrays do not fit"):
+    with np.load(export(tmp_path / "a.npz", pruned_network())) as arrays:
+        np.savez(tmp_path / "b.npz", **{**arrays, **change})
+    with pytest.raises(InputError, match="b.npz: not an exported network, or a damaged one"):
         load_parameters(tmp_path / "b.npz", 50)
 
 
-def test_damaged_bytes_of_an_exported_network_are_read_or_refused(tmp_path):
+def test_a_damaged_exported_network_is_refused(tmp_path):
     """A zip file has a checksum of each array."""
-    content = export(tmp_path / "a.npz", pruned_network()).read_bytes()
-    damaged = [content[:size] for size in (4, 100, 700, -60, -1)]
-    damaged += [content[:i] + bytes([content[i] ^ 255]) + content[i + 1:] for i in range(0, len(content), 11)]
-    for changed_content in damaged:
-        (tmp_path / "b.npz").write_bytes(changed_content)
-        try:
-            loaded = load_parameters(tmp_path / "b.npz", 50)
-        except InputError as error:
-            assert str(error).startswith(f"{tmp_path / 'b.npz'}: ") and "\n" not in str(error)
-        else:
-            assert all(np.array_equal(value, load_parameters(tmp_path / "a.npz", 50)[name])
-                       for name, value in loaded.items())
+    content = bytearray(export(tmp_path / "a.npz", pruned_network()).read_bytes())
+    content[content.index(np.float32(pruned_network()["b1"][0, 0]).tobytes())] ^= 255
+    (tmp_path / "b.npz").write_bytes(content)
+    with pytest.raises(InputError, match="b.npz: not an exported network, or a damaged one .Bad CRC"):
+        load_parameters(tmp_path / "b.npz", 50)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed, lambda path, **arrays: np.save(path, arrays)])
@@ -197,7 +173,7 @@ def test_what_is_no_network_is_named(tmp_path):
             load_parameters(tmp_path / name, 12)
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.longdouble, np.int8, ">f8"])
+@pytest.mark.parametrize("kind", [np.float16, np.longdouble, np.int8, ">f8"])
 def test_numbers_of_any_real_type_are_read(tmp_path, kind):
     save_parameters(tmp_path / "p.npy", {"W1": np.arange(12).reshape(1, 12).astype(kind), "b1": np.ones((1, 1))}, [])
     W1 = load_parameters(tmp_path / "p.npy", 12)["W1"]
@@ -219,15 +195,6 @@ def test_networks_of_k_outputs_are_saved_loaded_exported_and_compacted(tmp_path)
     pixels, small = prun_mask.compact(parameters)
     assert nn.layer_sizes(small) == [8, 5, 5, 3]
     assert np.allclose(nn.predict(X[pixels], small), nn.predict(X, parameters), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("script, option", [("pruning.py", "--parameters"), ("nn_test.py", "--parameters"),
-                                            ("prun_parameters.py", "--parameters"), ("prun_parameters.py", "--pruned"),
-                                            ("nn_main.py", "--start")])
-def test_scripts_for_photos_refuse_a_network_of_k_outputs(script, option, tmp_path):
-    save_parameters(tmp_path / "a.npy", nn.initialize_parameters((10800, 4, 10), 1), [])
-    line = fail(script, option, tmp_path / "a.npy", "--figures", tmp_path / "f")
-    assert line == f"{script}: {tmp_path / 'a.npy'}: is a network with 10 outputs; 1 must be"
 
 
 def test_a_network_of_another_data_set_is_known_by_what_lies_beside_it(small_data, tmp_path):

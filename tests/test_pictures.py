@@ -36,6 +36,7 @@ def test_labels_of_all_three_shapes_are_read(tmp_path, capsys, shape):
     assert np.array_equal(Y_train, [np.arange(20) % 3 == 0])
     with h5py.File(path) as file:
         assert np.array_equal(X_train[:, 3] * 255, file["X_train"][3].ravel())
+    assert np.array_equal(load_data(path, scale=False).X_train, (X_train * 255).astype(np.uint8))
     assert picture_shape(path) == SHAPE and capsys.readouterr() == ("", "")
 
 
@@ -53,21 +54,18 @@ GREY = np.full((20, *SHAPE), 0.5)
 
 
 @pytest.mark.parametrize("changes, what", [
-    ({"X_train": np.zeros((20, 6, 8), np.uint8)}, "X_train has shape"),
     ({"X_train": np.zeros((20, 3, 6, 8), np.uint8)}, "X_train has shape (20, 3, 6, 8), not (number, height, width, 3)"),
-    ({"X_train": np.zeros((0, *SHAPE), np.uint8)}, "X_train has shape"),
-    ({"X_train": np.zeros((20, *SHAPE), int)}, "X_train holds int64, neither uint8 nor"),
+    ({"X_train": np.zeros((20, *SHAPE), int), "X_test": np.zeros((8, *SHAPE), int)}, "X_train holds int64, neither"),
     ({"X_test": np.zeros((8, 6, 7, 3), np.uint8)}, "pictures of two kinds"),
     ({"X_test": np.ones((8, *SHAPE), np.uint8)}, "X_test holds uint8 up to 1, which are black pictures"),
     ({"X_train": GREY * 255, "X_test": GREY[:8]}, "X_train holds values from 0 to 255, X_test from 0 to 1; both must"),
-    *[({"X_train": GREY, "X_test": np.where(np.arange(3) == 1, value, GREY[:8])}, f"X_test holds values from {words}")
-      for value, words in ((np.nan, "nan to nan"), (-1, "-1.0 to"), (np.inf, "0.5 to inf"), (256, "0.5 to 256.0"))],
-    ({"y_test": np.zeros((7, 1))}, "y_test has shape"), ({"y_train": np.array(1)}, "y_train has shape"),
-    ({"y_train": np.eye(2)[[0, 1] * 10]}, "y_train has shape (20, 2)"),
+    ({"X_train": GREY, "X_test": GREY[:8] * np.nan}, "X_test holds values from nan to nan, not from 0 to 1 or 0 to"),
+    ({"X_train": -GREY, "X_test": GREY[:8]}, "X_train holds values from -0.5 to -0.5"),
+    ({"y_test": np.zeros((7, 1))}, "y_test has shape (7, 1) and type float64, not a number for each of 8 pictures"),
     ({"y_test": np.array([b"car", b"no"] * 4)}, "y_test has shape (8,) and type |S3, not a number for each"),
     ({"y_train": np.arange(20) - 1}, "y_train holds other values than 0 and 1: -1, 2, 3, 4, 5"),
     ({"y_test": np.full((8, 1), np.nan)}, "y_test holds other values than 0 and 1: nan"),
-], ids=range(17))
+], ids=range(11))
 def test_what_is_no_data_set_is_neither_saved_nor_loaded(arrays, tmp_path, changes, what):
     with pytest.raises(ValueError, match=re.escape(what)):
         save_data(tmp_path / "a.h5", **{**arrays, **changes})
@@ -78,32 +76,19 @@ def test_what_is_no_data_set_is_neither_saved_nor_loaded(arrays, tmp_path, chang
     assert str(error.value).endswith("README.md says what a data set holds, and how to make one of other files")
 
 
-@pytest.mark.parametrize("changes, what", [
-    ({"X_test": None, "y_train": None}, "has no array y_train, X_test, but X_train (20, 6, 8, 3) uint8, y_test (8, 1)"),
-    ({"X_train": h5py.ExternalLink("other.h5", "X_train")}, "has no array X_train"),
-    ({"X_train": np.dtype("u1")}, "has no array X_train"), ({"X_train": h5py.Empty("u1")}, "X_train has shape ()")])
-def test_arrays_that_are_not_in_the_file_are_named(tmp_path, changes, what):
-    path = write_data(tmp_path / "a.h5", **changes)
-    with pytest.raises(InputError, match=re.escape(f"{path}: {what}")):
+def test_arrays_that_are_not_in_the_file_are_named(tmp_path):
+    path = write_data(tmp_path / "a.h5", X_train=h5py.ExternalLink("other.h5", "X_train"), y_test=None)
+    with pytest.raises(InputError, match="a.h5: has no array X_train, y_test, but X_test .8, 6, 8, 3. uint8, y_train"):
         load_data(path)
-    if "X_train" in changes:
-        with pytest.raises(InputError, match="a.h5: .*X_train"):
-            picture_shape(path)
 
 
-@pytest.mark.parametrize("white, kind", [(255, np.float32), (1, np.float64), (255, np.longdouble), (1, ">f4"),
-                                         (1.0001, float)])  # as interpolation leaves it
+@pytest.mark.parametrize("white, kind", [(255, np.float32), (1, ">f4"), (1.0001, float)])  # as interpolation leaves it
 def test_pictures_in_floating_point_are_read_and_the_range_is_reported(arrays, small_data, tmp_path, white, kind):
     changed = {name: (arrays[name] / (255 / white)).astype(kind) for name in ("X_train", "X_test")}
     lines = []
     loaded = load_data(write_data(tmp_path / "b.h5", **changed), report=lines.append)
     assert_same(loaded, load_data(small_data), tolerance=1e-7 if white != 1.0001 else 1e-4)
     assert lines == [f"{tmp_path / 'b.h5'}: the pictures are {np.dtype(kind)}, taken as values from 0 to {white:.0f}"]
-
-
-def test_pictures_are_left_as_they_are_if_asked(small_data):
-    whole, raw = load_data(small_data), load_data(small_data, scale=False)
-    assert raw.X_train.dtype == np.uint8 and np.array_equal(raw.X_train / 255, whole.X_train)
 
 
 def test_one_label_and_pictures_of_both_parts_are_reported(arrays, tmp_path):
@@ -139,14 +124,6 @@ def test_a_file_that_another_program_writes_to_is_not_called_damaged(tmp_path):
         with pytest.raises(InputError, match="a.h5: is open for writing in another program, .*; close it first$"):
             load_data(tmp_path / "a.h5")
         process.stdin.close()
-
-
-def test_a_file_larger_than_the_memory_is_one_line(tmp_path):
-    write_data(tmp_path / "a.h5", X_train=None)
-    with h5py.File(tmp_path / "a.h5", "a") as file:
-        file.create_dataset("X_train", (10**13, 6, 8, 3), np.uint8, chunks=(1, 6, 8, 3))
-    with pytest.raises(InputError, match="a.h5: does not fit into memory, or is damaged .Unable to allocate"):
-        load_data(tmp_path / "a.h5")
 
 
 def test_a_fault_of_our_own_is_not_called_a_damaged_file(small_data, monkeypatch):
