@@ -52,11 +52,8 @@ WITH = {"L1, retrained": "C1s-", "L2, retrained": "C0o-", "L1, then L2": "C4D-",
         "L2, at once, as long": "C3v-", "L2, by standard deviations": "C5P-"}
 LAYERS = {"layer 1 alone": "C0o-", "layer 2 alone": "C1s-", "layer 3 alone": "C2^-"}
 HISTOGRAMS = {("unpruned", 1): "0.6", ("L2, not retrained", AT): "C1", ("L2, retrained", AT): "C0"}
-SETTINGS = {"densities": DENSITIES, "factors": FACTORS, **L1, **L2, "dropout": DROPOUT, "batch": BATCH,
-            "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM}  # and those of `main`
 COLUMNS = ("network", "density", "seed", "kept", "kept_1", "kept_2", "kept_3", "error", "error_by_group",
            "dead_kept", "other_kept", "histogram")
-CLAIM_COLUMNS = ("claim", "density", "seed", "value", "low", "high", "verdict")
 
 
 class Claim(NamedTuple):
@@ -82,19 +79,13 @@ CLAIMS = (
     Claim("3.4", "iterative pruning is better than at once", "L2, at once, as long", "L2, iterative", DENSITIES[1:]),
     Claim("3.4", "pruning at random, by magnitude, is worse", "at random, by magnitude", "L2, retrained"),
     NEURONS,
-    Claim("5", f"half can go, not retrained, for {FREE} at most", "unpruned", "L2, not retrained", (0.5,), FREE),
-    Claim("5", f"L1, then L2 is better than L2 by {FREE} at most", "L1, then L2", "L2, retrained", DENSITIES, FREE),
+    Claim("5", f"half can go, not retrained, for at most {FREE}", "unpruned", "L2, not retrained", (0.5,), FREE),
+    Claim("5", f"L1, then L2 is at most {FREE} better than L2", "L1, then L2", "L2, retrained", DENSITIES, FREE),
     Claim("5", "pruned is better than unpruned, as long", "unpruned, as long", "L2, iterative", (TWELVE_TIMES,)),
     Claim("ours", "layer 3 is hurt more than layer 1", "layer 3 alone", "layer 1 alone", DENSITIES))
 
-
-# ---------------------------------------------------------------------------------------------------- experiments
-
 def keep_fraction(parameters, fraction, scores=np.abs):
-    """The masks that keep a fraction of each layer, times its factor, of largest scores.
-
-    scores : of weights, an array of their shape; what was pruned earlier stays pruned
-    """
+    """The masks that keep a fraction of each layer, times its factor, of largest scores; what was pruned stays so."""
     masks = {}
     for name, factor in FACTORS.items():
         W = parameters[name]
@@ -125,20 +116,17 @@ def steps(data, seed, parameters, masks_of, epochs, **more):
 
 def networks_of(data, seed, epochs, retraining_epochs):
     """Do all experiments of a seed. Returns a dict from a network's name and density, 1 if unpruned, to parameters."""
-    def train(epochs=epochs, **more):
-        start = digits.new_parameters(seed)
-        return next(steps(data, seed, start, lambda *_: {}, epochs, first_step=0, **more))
-
     def retrain(parameters, masks, epochs=retraining_epochs, **more):
         return next(steps(data, seed, parameters, lambda *_: masks, epochs, **more))
 
     def scores(W):  # the largest of these are a draw without replacement by weight (Efraimidis and Spirakis)
         return random.random(W.shape) ** (1 / np.maximum(np.abs(W) / np.abs(W).max(), 1e-3))
 
-    random, unpruned, unpruned_l1 = np.random.default_rng(seed), train(**L2), train(**L1)
-    as_long = epochs + retraining_epochs * (1 + DENSITIES.index(TWELVE_TIMES))
-    networks = {("unpruned", 1): unpruned, ("unpruned, L1", 1): unpruned_l1,
-                ("unpruned, as long", 1): train(as_long, **L2)}
+    random, start = np.random.default_rng(seed), digits.new_parameters(seed)
+    train = functools.partial(retrain, start, {}, first_step=0)
+    unpruned, unpruned_l1, with_dropout = (train(epochs, **more) for more in (L2, L1, {**L2, "dropout": DROPOUT}))
+    as_long = train(epochs + retraining_epochs * (1 + DENSITIES.index(TWELVE_TIMES)), **L2)
+    networks = {("unpruned", 1): unpruned, ("unpruned, L1", 1): unpruned_l1, ("unpruned, as long", 1): as_long}
     iterative = steps(data, seed, unpruned, lambda step, before: keep_fraction(before, DENSITIES[step - 1]),
                       retraining_epochs, **L2)
     for step, density in enumerate(DENSITIES, start=1):  # Fig. 5
@@ -151,18 +139,17 @@ def networks_of(data, seed, epochs, retraining_epochs):
               "L2, iterative": next(iterative),
               "L2, at once, as long": retrain(unpruned, masks, step * retraining_epochs, **L2),
               "L2, by standard deviations": retrain(unpruned, keep_by_deviations(unpruned, density), **L2)}
-        for line, (name, W) in zip(LAYERS, ((name, unpruned[name]) for name in FACTORS)):  # Fig. 6
-            mask = prun_mask.keep_largest(np.abs(W), round(density * W.size))
+        for line, name in zip(LAYERS, FACTORS):  # Fig. 6
+            mask = prun_mask.keep_largest(np.abs(unpruned[name]), round(density * unpruned[name].size))
             at[line] = prun_mask.apply_masks(unpruned, {name: mask})
         networks |= {(name, density): network for name, network in at.items()}
 
-    with_dropout = train(dropout=DROPOUT, **L2)
     masks, masks_d = keep_fraction(unpruned, AT), keep_fraction(with_dropout, AT)
     at = {"no dropout": retrain(with_dropout, masks_d, **L2),
           "dropout D_o": retrain(with_dropout, masks_d, dropout=DROPOUT, adjust_dropout=False, **L2),
           "dropout D_r": retrain(with_dropout, masks_d, dropout=DROPOUT, **L2),
           "new weights": retrain(digits.new_parameters(NEW_SEED + seed), masks, epochs + retraining_epochs, **L2),
-          "first weights": retrain(digits.new_parameters(seed), masks, epochs + retraining_epochs, **L2),
+          "first weights": retrain(start, masks, epochs + retraining_epochs, **L2),
           "at random, by magnitude": retrain(unpruned, keep_fraction(unpruned, AT, scores), **L2)}
     return networks | {(name, AT): network for name, network in at.items()}
 
@@ -171,8 +158,7 @@ def kept_inputs(masks, after):
     """Section 3.5: how many percent of the inputs of neurons without outputs the next pruning keeps, and of others."""
     has_outputs = np.concatenate([masks["W2"].any(axis=0), masks["W3"].any(axis=0)])
     before, left = (np.concatenate([mask["W1"].sum(axis=1), mask["W2"].sum(axis=1)]) for mask in (masks, after))
-    with np.errstate(invalid="ignore"):  # NaN where there are none
-        return [100 * left[units].sum() / before[units].sum() for units in (~has_outputs, has_outputs)]
+    return [100 * left[units].sum() / before[units].sum() for units in (~has_outputs, has_outputs)]
 
 
 def run(folder, held_out, epochs, retraining_epochs, job):
@@ -199,8 +185,6 @@ def run(folder, held_out, epochs, retraining_epochs, job):
     return rows
 
 
-# ------------------------------------------------------------------------------------------------ how it is decided
-
 def column(rows, network, density, name="error"):
     """The values of a column for a network at a density, an array of one a seed; by group of shape (seeds, GROUPS)."""
     values = [row[name] for row in rows if (row["network"], row["density"]) == (network, density)]
@@ -208,10 +192,7 @@ def column(rows, network, density, name="error"):
 
 
 def bootstrap(differences):
-    """The 95 % interval of the mean when the groups of digits are drawn anew; differences : of shape (seeds, GROUPS).
-
-    A draw is the same for all seeds, and for both networks that are compared.
-    """
+    """The 95 % interval of the mean of (seeds, GROUPS) when groups of digits are drawn anew, the same for all seeds."""
     draws = np.random.default_rng(1).integers(GROUPS, size=(DRAWS, GROUPS))
     return np.percentile(differences.mean(axis=0)[draws].mean(axis=1), [2.5, 97.5])
 
@@ -234,18 +215,20 @@ def verdict(numbers):
 def judge(rows):
     """Decide the claims: a dict from claim and density to rows of claims.csv, one a seed."""
     judged, seeds = {}, dict.fromkeys(row["seed"] for row in rows)
-    for claim, density in [(claim, density) for claim in CLAIMS for density in claim.densities]:
-        numbers, ends = (np.round(values, 4).tolist() for values in numbers_of(claim, density, rows))
-        judged[claim, density] = [{"claim": claim.text, "density": density, "seed": seed, "value": number,
-                                   **dict(zip(("low", "high"), ends)), "verdict": verdict(numbers + ends)}
-                                  for seed, number in zip(seeds, numbers)]
+    for claim in CLAIMS:
+        for density in claim.densities:
+            numbers, ends = (np.round(values, 4).tolist() for values in numbers_of(claim, density, rows))
+            low, high = ends or (None, None)
+            judged[claim, density] = [{"claim": claim.text, "density": density, "seed": seed, "value": number,
+                                       "low": low, "high": high, "verdict": verdict(numbers + ends)}
+                                      for seed, number in zip(seeds, numbers)]
     return judged
 
 
 def sum_up(judged, claim):
     """The verdict on a claim that counts, the first of VERDICTS that it has anywhere; and the densities of each."""
-    words = {density: judged[claim, density][0]["verdict"] for density in claim.densities}
-    at = {word: [density for density in claim.densities if words[density] == word] for word in VERDICTS}
+    at = {word: [density for density in claim.densities if judged[claim, density][0]["verdict"] == word]
+          for word in VERDICTS}
     return next(word for word in VERDICTS if at[word]), at
 
 
@@ -258,16 +241,17 @@ def print_tables(rows, judged):
         first, at = sum_up(judged, claim)
         words = [f"{word} at {', '.join(f'{100 * density:g}' for density in at[word])} %"
                  for word in ("holds", "does not hold") if at[word]]
-        median = np.median([row["value"] for row in judged[claim, at[first][-1]]])
-        cells.append([claim.where, claim.text, "; ".join(words) or "open", f"{median:.2f} at {at[first][-1]:.0%}"])
-    results.print_table("claims: verdicts", results.table(["section", "claim", "verdict (else open)", "number"],
-                                                          cells, left=3))
-    cells = []
+        lowest = at[first][-1]
+        number = f"{np.median([row['value'] for row in judged[claim, lowest]]):.2f} at {100 * lowest:g} %"
+        cells.append([claim.where, claim.text, "; ".join(words) or "open", number])
+    header = ["section", "claim", "verdict (else open)", "points, median"]
+    results.print_table("claims: verdicts", results.table(header, cells, left=3))
+    cells, densities = [], (1, *DENSITIES)
     for name in dict.fromkeys(row["network"] for row in rows):
-        errors = (column(rows, name, density) for density in (1, *DENSITIES))
+        errors = (column(rows, name, density) for density in densities)
         cells.append([name, *(f"{np.median(of_seeds):.2f}" if of_seeds.size else "" for of_seeds in errors)])
-    results.print_table("claims: errors", results.table(
-        ["error (%), median; density:", *(f"{density:.0%}" for density in (1, *DENSITIES))], cells))
+    header = ["error (%), median; density:", *map("{:.0%}".format, densities)]
+    results.print_table("claims: errors", results.table(header, cells))
 
 
 def draw_claims(judged, path, show=False):
@@ -277,21 +261,20 @@ def draw_claims(judged, path, show=False):
     for claim in CLAIMS:
         for density in claim.densities:
             seeds = judged[claim, density]
-            color, ends = VERDICTS[seeds[0]["verdict"]], [seeds[0].get(end) for end in ("low", "high")]
-            axes.plot(ends, [y, y], color=color, linewidth=6, alpha=0.4, solid_capstyle="butt")
+            color, ends = VERDICTS[seeds[0]["verdict"]], (seeds[0]["low"], seeds[0]["high"])
+            axes.plot(ends, (y, y), color=color, linewidth=6, alpha=0.4, solid_capstyle="butt")
             axes.plot([row["value"] for row in seeds], [y] * len(seeds), "o", color=color, markersize=3.5)
             labels[y] = f"{claim.text if density == claim.densities[0] else ''} {density:>5.0%}"
             y += 1
         y += 0.7
     counts = [sum_up(judged, claim)[0] for claim in CLAIMS]
     for word, color in VERDICTS.items():
-        axes.plot([], [], "o-", color=color, label=f"{word}: {counts.count(word)} claims")
+        axes.plot([], [], "o-", color=color, label=word)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xscale("symlog", linthresh=0.1, linscale=0.6)
-    ticks = (-10, -1, -0.1, 0, 0.1, 1, 10, 100)
-    axes.set_xticks(ticks, map("{:g}".format, ticks))
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(list(labels), labels.values(), fontsize=8)
-    axes.set(ylim=(y, -1), xlabel="in favour of the claim: points of error, or percent (linear up to 0.1)",
+    axes.set(ylim=(y, -1), xlim=(None, 100), xlabel="in favour of the claim: points of error, or % (linear up to 0.1)",
              title=f"Of {len(CLAIMS)} claims, {counts.count('holds')} hold at one density or more, "
                    f"{counts.count('does not hold')} do not, {counts.count('open')} are open")
     axes.grid(axis="x", alpha=0.3)
@@ -300,10 +283,7 @@ def draw_claims(judged, path, show=False):
 
 
 def draw_lines(axes, rows, lines, change, **settings):
-    """Draw the medians of the seeds, and thin each of them, against the pruning degree.
-
-    change : whether to draw the change of the accuracy, and not the error
-    """
+    """Draw the error, or the change of the accuracy, against the pruning degree: medians, and thin each seed."""
     kept = 100 * np.array(DENSITIES)
     for line, style in lines.items():
         values = np.array([column(rows, line, density) for density in DENSITIES])
@@ -317,23 +297,21 @@ def draw_lines(axes, rows, lines, change, **settings):
 
 def draw(rows, figures, show=False):
     """Draw the paper's Fig. 5, how much the accuracy changes; its Fig. 6, each layer alone; and its Fig. 7, weights."""
-    limits = (-5, 0.6), (-0.6, 0.3)
-    times = np.divide(*np.diff(limits).ravel())
     seeds = f"medians of {len(column(rows, 'unpruned', 1))} seeds; thin: each seed"
-    fig5, (left, right) = drawing.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
+    fig5, (without, with_it) = drawing.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
     fig5.suptitle(f"LeNet-300-100, the lines of the paper's Fig. 5: {seeds}")
-    draw_lines(left, rows, WITHOUT, True, title="without retraining", ylim=limits[0],
-               ylabel="change of the accuracy (points)")
-    draw_lines(right, rows, WITH, True, title=f"with retraining: {times:.1f} times enlarged", ylim=limits[1])
-    fig67, (sixth, seventh) = drawing.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    draw_lines(sixth, rows, LAYERS, False, title=f"Fig. 6: not retrained, {seeds}", ylabel="error (%)", yscale="log")
-    sixth.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    draw_lines(without, rows, WITHOUT, True, title="without retraining", ylabel="change of the accuracy (points)",
+               ylim=(-5, 0.6))
+    draw_lines(with_it, rows, WITH, True, ylim=(-0.6, 0.3))
+    with_it.set_title(f"with retraining: {np.ptp(without.get_ylim()) / np.ptp(with_it.get_ylim()):.1f} times enlarged")
+    fig67, (alone, weights) = drawing.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    draw_lines(alone, rows, LAYERS, False, title=f"Fig. 6: not retrained, {seeds}", ylabel="error (%)", yscale="log")
+    alone.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
     for (name, density), color in HISTOGRAMS.items():
         counts = next(row["histogram"] for row in rows if (row["network"], row["density"]) == (name, density))
-        seventh.stairs([int(number) for number in counts.split()], EDGES, label=f"{name}, {density:.0%} kept",
-                       color=color, linewidth=1.5)
-    seventh.set(xlabel="weight", ylabel="number of weights", yscale="log", title="Fig. 7: layer 1, first seed")
-    for axes in (left, right, sixth, seventh):
+        weights.stairs(np.array(counts.split(), int), EDGES, label=f"{name}, {density:.0%} kept", color=color)
+    weights.set(xlabel="weight", ylabel="number of weights", yscale="log", title="Fig. 7: layer 1, first seed")
+    for axes in (without, with_it, alone, weights):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
     drawing.save_figure(fig5, f"{figures}/claims_error.png", show)
@@ -347,21 +325,24 @@ def main(argv=()):
     parser.add_path("--figures", results.FIGURES, "DIR", "folder for the figures and the CSV files")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
     parser.add_argument("--held-out", action="store_const", const=HELD_OUT, default=0,
-                        help=f"leave the last {HELD_OUT} training digits out, and measure errors on them: for the "
-                             "choice of settings")
+                        help=f"leave the last {HELD_OUT} training digits out, and measure errors on them")
     results.add_options(parser, "1 to N", len(digits.SEEDS))
     options = parser.parse_args(argv)
     path = results.find_file(options, "claims_networks")
     if options.draw:
         rows = results.read(path, COLUMNS)
+        judged = judge(rows)
     else:
-        mnist.load_mnist(options.data)  # whether it is there, before the work
+        mnist.load_mnist(options.data, options.held_out)  # whether it is there, before the work
         do = functools.partial(run, os.path.abspath(options.data), options.held_out, EPOCHS, RETRAINING_EPOCHS)
-        settings = {**SETTINGS, "epochs": EPOCHS, "retraining_epochs": RETRAINING_EPOCHS, "held_out": options.held_out}
+        settings = {"densities": DENSITIES, "factors": FACTORS, **L1, **L2, "dropout": DROPOUT, "batch": BATCH,
+                    "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM, "epochs": EPOCHS,
+                    "retraining_epochs": RETRAINING_EPOCHS, "held_out": options.held_out}
         rows = results.run(do, [{"seed": seed} for seed in range(1, options.seeds + 1)], path, settings, COLUMNS,
                            fresh=options.fresh, cluster=options.cluster, unit="seeds")
-        results.write(f"{options.figures}/claims.csv", sum(judge(rows).values(), []), CLAIM_COLUMNS, settings)
-    judged = judge(rows)
+        judged = judge(rows)
+        decided = sum(judged.values(), [])
+        results.write(f"{options.figures}/claims.csv", decided, list(decided[0]), settings)
     print_tables(rows, judged)
     draw_claims(judged, f"{options.figures}/claims.png", options.show)
     draw(rows, options.figures, options.show)
