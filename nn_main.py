@@ -51,8 +51,7 @@ def train(X, Y, parameters, learning_rate, iterations, descent=nn.gradient_desce
     Returns the parameters, the costs, and the time that it took in seconds.
     """
     start = time.perf_counter()
-    with (tqdm(total=iterations, unit=" iterations", disable=None) as bar,
-          limit_blas(settings.get("batch", Y.shape[1]))):
+    with limit_blas(settings.get("batch", Y.shape[1])), tqdm(total=iterations, unit=" iterations", disable=None) as bar:
 
         def show(iterations_done, cost):
             bar.set_postfix_str(f"cost {cost:.6f}", refresh=False)

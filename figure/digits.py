@@ -20,7 +20,7 @@ import nn_functions as nn
 import prun_mask
 import pruning
 from datasets import mnist, networks, user_input
-from figure import drawing, results
+from figure import drawing, results, studies
 
 SIZES = (784, 300, 100, 10)  # of LeNet-300-100
 SEEDS = (1, 2, 3, 4, 5)
@@ -92,12 +92,6 @@ def keep_fraction(parameters, fraction, factors):
     return prun_mask.without_dead_neurons(masks)
 
 
-def keep_random(parameters, counts, random):
-    """The masks that keep so many connections of each layer, at random among those left; counts : a tuple, by layer."""
-    return {f"W{l}": prun_mask.keep_largest(random.random(parameters[f"W{l}"].shape), number, parameters[f"W{l}"] != 0)
-            for l, number in enumerate(counts, start=1)}
-
-
 # ------------------------------------------------------------------------------------------------------------ jobs
 
 def steps_of(study, method, size):
@@ -119,7 +113,7 @@ def steps_of(study, method, size):
 def take_step(study, data, before, stage, number, job, counts):
     """Train a network, or prune and retrain it. Returns the parameters.
 
-    before : the parameters, None to train; number : of the step; counts : see `keep_random`, of this step
+    before : the parameters, None to train; number : of the step; counts : what a random mask keeps of each layer
     """
     method, seed = job["method"], job["seed"]
     iterations = stage.epochs * -(-data.X_train.shape[1] // stage.batch)
@@ -136,7 +130,8 @@ def take_step(study, data, before, stage, number, job, counts):
         if method == "restarts":
             return {}
         if method in NEED_COUNTS:
-            return keep_random(parameters, counts, np.random.default_rng([step, seed]))
+            numbers = {f"W{l}": number for l, number in enumerate(counts, start=1)}
+            return studies.random_masks(parameters, numbers, np.random.default_rng([step, seed]))
         return keep_fraction(parameters, stage.fractions[0], study.factors)
 
     return next(pruning.prune_iteratively(data, before, masks_of, number, descent=study.descent,

@@ -15,6 +15,8 @@ DPI = 200  # pixels an inch of a figure that is saved
 LARGEST_PNG = 400_000  # bytes of a figure in all its colours
 MOST_UNITS = 6  # whose weights are drawn as pictures, the first ones: the pictures of more would be too small
 LEVELS = 30  # of each colour of weights as pictures: noise in more of them makes a large file
+# Of weights as pictures, from far below 0 to far above: grey is 0, and colour-blind people tell them apart, too.
+WEIGHT_COLORS = ("#FFE9B0", "#F5A300", "#505050", "#2F9BF0", "#C4E8FF")
 # Fonts with Chinese, Japanese and Korean letters, which file names may have, on Linux, macOS and Windows.
 FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "WenQuanYi Zen Hei",
                   "Droid Sans Fallback", "PingFang SC", "Hiragino Sans GB", "Apple SD Gothic Neo", "Microsoft YaHei",
@@ -79,6 +81,26 @@ def save_figure(figure, path, show=False):
         show_figure(figure)
 
 
+def save_gif(figures, path, milliseconds, last):
+    """Write figures as a moving picture, a GIF file, and print its path.
+
+    milliseconds, last : that each figure is shown, and the last one. All have the 256 colours that suit the first and
+        the last best, so that what does not change takes no bytes.
+    """
+    frames = []
+    for figure in figures:
+        figure.set_dpi(DPI)
+        figure.canvas.draw()
+        frames.append(np.array(figure.canvas.buffer_rgba())[..., :3])
+    palette = Image.fromarray(np.vstack([frames[0], frames[-1]])).quantize(256, dither=Image.Dither.NONE)
+    first, *others = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    content = io.BytesIO()
+    first.save(content, "GIF", save_all=True, append_images=others, loop=0, optimize=True,
+               duration=[milliseconds] * len(others) + [last])
+    write_atomically(path, lambda file: file.write(content.getbuffer()))
+    print(f"figure: {path}")
+
+
 def show_figure(figure):
     """Show a figure in a window of pyplot's, until that is closed."""
     from matplotlib import pyplot
@@ -101,16 +123,16 @@ def draw_units(axes, weights, shape, kept=None):
     """Draw each unit's weights as a picture, on one scale; what is pruned is black.
 
     axes : an array of one a unit; weights : of shape (units, n); kept : None for weights != 0, or another mask
-    shape : (height, width), and weights below 0 are red, above 0 blue; or (height, width, 3), and 0 is grey, weights
-        above 0 lighter, below 0 darker, and a pixel black where all its three colours are pruned
+    shape : (height, width), and 0 is grey, weights below 0 orange, above 0 blue; or (height, width, 3), and 0 is grey,
+        weights above 0 lighter, below 0 darker, and a pixel black where all its three colours are pruned
     Returns the weight from which on a colour is full.
     """
-    from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
 
     picture, scale = weights_as_picture(weights, (len(weights), *shape))
     kept = (weights != 0 if kept is None else kept).reshape(picture.shape)
     if len(shape) == 2:
-        picture = colormaps["RdBu"](picture)[..., :3] * kept[..., None]
+        picture = LinearSegmentedColormap.from_list("weights", WEIGHT_COLORS)(picture)[..., :3] * kept[..., None]
     else:
         picture = (0.3 + 0.7 * picture) * kept.any(axis=3, keepdims=True)
     for panel, pixels in zip(np.ravel(axes), picture):

@@ -187,7 +187,7 @@ def draw_costs(panels, rows):
         drawing.set_degrees(axes, (0, 50, 80, 90, 95, 98), 100 - min(left))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("cost on the training pictures,\nmedian and range of all seeds")
-    panels[0].legend(loc="upper left", frameon=False)
+    panels[-1].legend(loc="best", frameon=False)
 
 
 def draw(rows, path, show=False):

@@ -53,16 +53,13 @@ def train(data, seed, iterations=nn_main.ITERATIONS, init=nn_main.INIT, layers=n
     return start, nn.gradient_descent(data.X_train, data.Y_train, start, nn_main.LEARNING_RATE, iterations)[0]
 
 
-def random_masks(parameters, masks, random):
-    """Masks that keep as many connections of each layer as the given ones, drawn at random among those that are left.
+def random_masks(parameters, numbers, random):
+    """Masks that keep so many connections of each layer, at random among those that are left.
 
-    masks : a dict {"W1": bool array, ...}; random : a `numpy.random.Generator`
+    numbers : a dict {"W1": number, ...}; random : a `numpy.random.Generator`
     """
-    drawn = {name: np.zeros(mask.shape, bool) for name, mask in masks.items()}
-    for name, mask in masks.items():
-        left = np.flatnonzero(parameters[name])
-        drawn[name].flat[random.choice(left, np.count_nonzero(mask), replace=False)] = True
-    return drawn
+    return {name: prun_mask.keep_largest(random.random(parameters[name].shape), number, parameters[name] != 0)
+            for name, number in numbers.items()}
 
 
 def masks_of(percent=pruning.PERCENT, layers=None, random=None):
@@ -74,7 +71,9 @@ def masks_of(percent=pruning.PERCENT, layers=None, random=None):
     def masks_of_step(_, parameters):
         masks = prun_mask.make_masks(parameters, percent, report=lambda line: None)
         masks = {name: masks[name] for name in layers or masks}
-        return masks if random is None else random_masks(parameters, masks, random)
+        if random is None:
+            return masks
+        return random_masks(parameters, {name: np.count_nonzero(mask) for name, mask in masks.items()}, random)
 
     return masks_of_step
 

@@ -5,7 +5,7 @@ import importlib
 import io
 import os
 import pathlib
-import signal
+import shutil
 import subprocess
 import sys
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from unittest import mock
 import h5py
 import numpy as np
 import pytest
+import threadpoolctl
 from PIL import Image
 
 import nn_functions as nn
@@ -23,6 +24,13 @@ from .kill_and_resume import contents  # noqa: F401, for the tests
 
 ROOT = pathlib.Path(__file__).parent.parent
 ORIGINAL = ROOT.parent / "shared" / "original"
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread():
+    """Two are no faster for what is computed here, and beside other work ten times slower."""
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield
+
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX system")
 
@@ -71,10 +79,8 @@ def trained(tmp_path_factory):
     """A folder in which nn_main.py and pruning.py have been run on a small data set, and what they printed."""
     folder = tmp_path_factory.mktemp("trained")
     common = ("--data", write_data(folder / "small.h5"), "--out", folder / "out", "--figures", folder / "figure")
-    for script, options in (
-            ("nn_main.py", ("--iterations", 1500, "--learning-rate", 0.05)),
-            ("pruning.py",
-             ("--parameters", folder / "out" / "parameters.npy", "--steps", 4, "--iterations", 30, "--percent", 10))):
+    for script, options in (("nn_main.py", ("--iterations", 1500, "--learning-rate", 0.05)),
+                            ("pruning.py", ("--steps", 4, "--iterations", 30, "--percent", 10))):
         (folder / f"{script}.txt").write_text(succeed(script, *common, *options))
     return folder
 
@@ -113,29 +119,20 @@ class Finished(NamedTuple):
 
 
 def call(script, *arguments, cwd=ROOT):
-    """Run a script's main in this process, as a user would run the script: "pruning.py", or "figure.far" for `python
-    -m`.
-    """
+    """Run a script's main in this process: "pruning.py", or "figure.far" for `python -m`."""
     module = importlib.import_module(script.removesuffix(".py"))
-    out, err, before = io.StringIO(), io.StringIO(), os.getcwd()
-    os.chdir(cwd)
-    try:
-        with (mock.patch.object(sys, "argv", [module.__file__, *map(str, arguments)]), contextlib.redirect_stdout(out),
-              contextlib.redirect_stderr(err)):
-            status = module.main(list(map(str, arguments)))
-    except SystemExit as exit:
-        status = exit.code
-    finally:
-        os.chdir(before)
+    out, err = io.StringIO(), io.StringIO()
+    with (contextlib.chdir(cwd), mock.patch.object(sys, "argv", [module.__file__, *map(str, arguments)]),
+          contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)):
+        status = module.main(list(map(str, arguments)))
     return Finished(status, out.getvalue(), err.getvalue())
 
 
 def run(script, *arguments, cwd=ROOT, **environment):
     """Run a script in a process of its own; environment : variables to set for it."""
-    command = ["-m", script] if "." in script and not script.endswith(".py") else [ROOT / script]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    process = subprocess.run([sys.executable, *map(str, (*command, *arguments))], cwd=cwd, env=environment,
-                             capture_output=True,
+    command = [ROOT / script] if script.endswith(".py") else ["-m", script]
+    process = subprocess.run([sys.executable, *map(str, (*command, *arguments))], cwd=cwd,
+                             env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True,
                              text=True, timeout=300, check=False)
     return Finished(process.returncode, process.stdout, process.stderr)
 
@@ -155,11 +152,6 @@ def fail(script, *arguments, run=call, **keywords):
     return finished.stderr.strip()
 
 
-def not_ignoring_ctrl_c():
-    """For a process that is to be sent SIGINT: a shell makes what it runs in the background ignore that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def assert_figure(path):
     """A PNG file with something drawn in it."""
     with Image.open(path) as picture:
@@ -172,17 +164,14 @@ def assert_figure(path):
 def mount(tmp_path):
     """A function that mounts a small file system, full or read-only; skips where that is not allowed."""
     folder = tmp_path / "mounted"
-    folder.mkdir()
 
-    def mount(*options):
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder], stderr=subprocess.DEVNULL,
-                          check=False).returncode:
+    def mount(option):
+        folder.mkdir()
+        if not shutil.which("mount") or subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", folder],
+                                                       stderr=subprocess.DEVNULL, check=False).returncode:
             pytest.skip("mounting a file system is not allowed here")
         return folder
 
-    try:
-        yield mount
-    except FileNotFoundError:
-        pytest.skip("there is no mount command here")
-    finally:
-        subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False)
+    yield mount
+    if os.path.ismount(folder):
+        subprocess.run(["umount", folder], check=True)

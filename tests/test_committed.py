@@ -30,7 +30,7 @@ def test_data_set_is_made_of_the_committed_pictures(tmp_path):
 
 
 def test_committed_training_is_the_default_one():
-    X, Y, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
+    X, Y, _, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
     costs = np.array(load_dict(ROOT / "datasets" / "parameters.npy")["costs"])
     start = nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1)
     _, first_costs = nn.gradient_descent(X, Y, start, 0.0035, 20)
@@ -40,48 +40,42 @@ def test_committed_training_is_the_default_one():
 
 
 def test_committed_pruning_keeps_the_accuracy():
-    X, Y, X_test, Y_test, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
+    data = load_data(ROOT / "datasets" / "carvnocar.h5")
     before = load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
     after = load_parameters(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy", 10800)
     record = load_dict(ROOT / "datasets" / "degree_costs.npy")
-    assert record["degree"] == pytest.approx(DEGREES, abs=1e-9) and record["degree"][-1] == 86.40586254117473
-    assert prun_mask.degree(before) == 0 and prun_mask.degree(after) == 86.40586254117473
-    test_accuracy = nn.accuracy(nn.predict(X_test, after), Y_test)
-    assert nn.accuracy(nn.predict(X, after), Y) >= 97
-    assert test_accuracy >= nn.accuracy(nn.predict(X_test, before), Y_test) - 5
-    assert record["test_accuracy"][-1] == test_accuracy
-    assert record["costs"][-1] == pytest.approx(nn.compute_cost(nn.predict(X, after), Y), abs=1e-9)
+    assert record["degree"] == pytest.approx(DEGREES, abs=1e-9) and record["degree"][-1] == prun_mask.degree(after)
+    found = nn.evaluate(data, after)
+    assert found.train_accuracy >= 97 and found.test_accuracy >= nn.evaluate(data, before).test_accuracy - 5
+    assert record["test_accuracy"][-1] == found.test_accuracy
+    assert record["costs"][-1] == pytest.approx(found.cost, abs=1e-9)
 
 
 def every_input():
     """All pictures of the data set and all demo photos, in columns."""
-    X, _, X_test, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
+    X, _, X_test, _ = load_data(ROOT / "datasets" / "carvnocar.h5")
     photos = [read_picture(path, (45, 80, 3)) for path in find_photos([ROOT / "photos_demo"])[0]]
     return np.hstack([X, X_test, scale_pictures(np.array(photos))])
 
 
-def test_export_of_the_committed_network_is_ten_times_smaller_and_judges_alike(tmp_path):
-    dense = ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy"
-    exported = tmp_path / "small.npz"
+def test_export_and_compact_of_the_committed_network_classify_as_it_does(tmp_path):
+    dense, exported = ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy", tmp_path / "small.npz"
     succeed("prun_parameters.py", "--export", exported, "--figures", tmp_path)
     assert dense.stat().st_size > 10 * exported.stat().st_size
     X = every_input()
-    verdicts = [nn.predict(X, load_parameters(path, 10800)) > 0.5 for path in (dense, exported)]
-    assert X.shape[1] == 181 + 60 + 27 and np.array_equal(*verdicts)
+    classified = [nn.predict(X, load_parameters(path, 10800)) > 0.5 for path in (dense, exported)]
+    assert X.shape[1] == 181 + 60 + 27 and np.array_equal(*classified)
+    assert_compact_is_the_same(X, dense)
 
 
-def assert_compact_is_the_same(path):
-    X, parameters = every_input(), load_parameters(path, 10800)
+def assert_compact_is_the_same(X, path):
+    parameters = load_parameters(path, 10800)
     pixels, small = prun_mask.compact(parameters)
     assert len(pixels) < 7000 and np.abs(nn.predict(X[pixels], small) - nn.predict(X, parameters)).max() <= 1e-12
 
 
-def test_compact_of_the_committed_network():
-    assert_compact_is_the_same(ROOT / "datasets" / "prun_parameter" / "prun_parameters39.npy")
-
-
 def test_compact_of_the_original_network(original):
-    assert_compact_is_the_same(original / "prun_parameters39.npy")
+    assert_compact_is_the_same(every_input(), original / "prun_parameters39.npy")
 
 
 def test_defaults_are_the_recorded_experiment():

@@ -7,18 +7,17 @@ import nn_functions as nn
 import prun_mask
 from figure import convolution
 
-SMALL = {"W1": (3, 25), "W2": (4, 75), "W3": (6, 4), "W4": (5, 6)}  # for pictures of 16 x 16 pixels
-
 
 @pytest.fixture
 def small(monkeypatch):
-    """LeNet-5 with few filters and units, in float64, with biases; it stays so small until the test is over."""
+    """LeNet-5 with few filters and units for pictures of 16 x 16 pixels, in float64, with biases."""
     monkeypatch.setattr(convolution, "PICTURE", (1, 16, 16))
-    monkeypatch.setattr(convolution, "SIZES", SMALL)
     monkeypatch.setattr(convolution, "PART", 3)
-    random = np.random.RandomState(0)
-    return {name: value.astype(float) + (0 if name[0] == "W" else 0.1 * random.randn(*value.shape))
-            for name, value in convolution.new_parameters(2).items()}
+    random, parameters = np.random.RandomState(0), {}
+    for l, (rows, columns) in enumerate(((3, 25), (4, 75), (6, 4), (5, 6)), start=1):
+        parameters[f"W{l}"] = random.randn(rows, columns) * np.sqrt(2 / columns)
+        parameters[f"b{l}"] = 0.1 * random.randn(rows, 1)
+    return parameters
 
 
 def pictures(m, size=16, outputs=5, seed=0):
@@ -27,12 +26,13 @@ def pictures(m, size=16, outputs=5, seed=0):
     return random.rand(size * size, m), np.eye(outputs)[:, random.randint(outputs, size=m)]
 
 
-def some_masks(parameters, share=0.5, seed=3):
-    """Masks at random; the second filter of each convolution and a unit have neither inputs nor outputs."""
+def pruned_at_random(parameters, kept=0.5, seed=3):
+    """Masks, none for `kept` 1, and the parameters; a filter of each convolution and a unit are without connections."""
     random = np.random.RandomState(seed)
-    masks = {name: random.rand(*parameters[name].shape) < share for name in convolution.SIZES}
+    masks = {name: random.rand(*W.shape) < kept for name, W in parameters.items() if name[0] == "W"}
     masks["W1"][1] = masks["W2"][1] = masks["W3"][1] = False
-    return prun_mask.without_dead_neurons(masks)
+    masks = prun_mask.without_dead_neurons(masks) if kept < 1 else {}
+    return masks, prun_mask.apply_masks(parameters, masks)
 
 
 def naive_convolution(A, W, b):
@@ -99,9 +99,9 @@ def test_a_bias_before_pooling_is_a_bias_after_it():
 
 def test_its_sizes_are_those_of_the_paper():
     parameters = convolution.new_parameters(1)
-    assert convolution.WEIGHTS == sum(parameters[name].size for name in convolution.SIZES) == 430_500
+    assert sum(W.size for name, W in parameters.items() if name[0] == "W") == 430_500
     assert {value.dtype for value in parameters.values()} == {np.dtype(np.float32)}
-    X = np.random.RandomState(0).randint(0, 256, (784, 1003)).astype(np.uint8)  # more than are judged at once
+    X = np.random.RandomState(0).randint(0, 256, (784, 1003)).astype(np.uint8)  # more than are predicted at once
     outputs = nn.predict(X, parameters, convolution.layers_of)
     assert outputs.shape == (10, 1003) and outputs.dtype == np.float32
     for i in (0, 1002):
@@ -110,116 +110,74 @@ def test_its_sizes_are_those_of_the_paper():
 
 def test_it_is_convolution_pooling_twice_and_two_dense_layers(small):
     X, _ = pictures(4)
+    small["W1"][0] = small["W2"][2] = small["W3"][3] = 0  # units without inputs are constants
     assert nn.predict(X, small, convolution.layers_of) == pytest.approx(naive_network(X, small), abs=1e-12)
 
 
-def trained_layers(parameters, masks, **settings):
-    """The layers as in training, without dropout, and what they learn."""
-    return convolution._network(parameters, masks, (0, 0), np.random.default_rng(0), **settings)
+def descend(X, Y, parameters, masks, **settings):
+    return convolution.minibatch_descent(X, Y, parameters, masks=masks, **settings)
 
 
-@pytest.mark.parametrize("share", [1, 0.5])
-def test_the_gradients_are_finite_differences(small, share):
+@pytest.mark.parametrize("kept", [1, 0.5])
+def test_the_gradients_are_finite_differences(small, kept):
     X, Y = pictures(8)
-    every = {name: np.ones(shape, bool) for name, shape in SMALL.items()}
-    masks = every if share == 1 else some_masks(small, share)
-    small = prun_mask.apply_masks(small, masks)
-    layers, part, blocks = trained_layers(small, masks, l2=0.3)
-    before = {name: value.copy() for name, value in part.items()}
-    nn.descend(layers, [(X, Y)], [1e-3])
+    masks, small = pruned_at_random(small, kept)
+    after, costs = descend(X, Y, small, masks, learning_rate=1e-3, iterations=1, batch=8, l2=0.3)
 
     def cost(parameters):
-        penalty = 0.15 * sum((parameters[name]**2).sum() for name in SMALL)
-        outputs = nn.predict(X, parameters, lambda parameters: convolution.layers_of(parameters, every))
-        return nn.compute_cost(outputs, Y) + penalty
+        penalty = 0.15 * sum((W**2).sum() for name, W in parameters.items() if name[0] == "W")
+        return nn.compute_cost(nn.predict(X, parameters, convolution.layers_of), Y) + penalty
 
-    for name, value in part.items():
-        step, left = (value - before[name]) / -1e-3, {}
-        for at in np.ndindex(step.shape):
-            changed = {name: value.copy() for name, value in small.items()}
-            place = tuple(i[at] for i in np.broadcast_arrays(*blocks[name])) if name[0] == "W" else (
-                np.flatnonzero(blocks[name])[at[0]], 0)
-            if name[0] == "W" and not masks[name][place]:
-                assert step[at] == 0
-                continue
-            costs = []
-            for change in (1e-6, -1e-6):
-                changed[name][place] = small[name][place] + change
-                costs.append(cost(changed))
-            left[at] = (costs[0] - costs[1]) / 2e-6
-        assert [step[at] for at in left] == pytest.approx(list(left.values()), abs=1e-7) and left
+    assert costs[0] == pytest.approx(cost(small), abs=1e-12)
+    for name, value in small.items():
+        step, expected = (value - after[name]) / 1e-3, np.zeros(value.shape)
+        for place in np.argwhere(masks.get(name, np.ones(value.shape, bool))):
+            place, around = tuple(place), []
+            weight = value[place]
+            for value[place] in (weight + 1e-6, weight - 1e-6):
+                around.append(cost(small))
+            value[place] = weight
+            expected[place] = (around[0] - around[1]) / 2e-6
+        assert step == pytest.approx(expected, abs=1e-7) and np.any(step)
 
 
 SETTINGS = {"learning_rate": 0.05, "iterations": 7, "batch": 8, "momentum": 0.9, "l2": 0.01}
 
 
 def test_dropout_is_at_the_inputs_of_the_dense_layers_and_reduced_by_the_masks(small):
-    masks, random = some_masks(small), np.random.default_rng(0)
-    layers = convolution.layers_of(small, masks, (0.3, 0.5), random)
+    layers = convolution.layers_of(small, None, (0.3, 0.5), np.random.default_rng(0))
     assert [type(layer).__name__ for layer in layers] == ["InParts", "Dropout", "Dense", "Dropout", "Dense"]
     assert (layers[1].rate, layers[3].rate) == (0.3, 0.5)
     X, Y = pictures(20)
-    small = prun_mask.apply_masks(small, masks)
-    changed = [convolution.minibatch_descent(X, Y, small, masks=masks, dropout=dropout, **SETTINGS)[0]
-               for dropout in ((0.3, 0.5), (0.3, 0.5), (0, 0))]
-    assert all(np.array_equal(changed[0][name], changed[1][name]) for name in small)
-    assert not np.array_equal(changed[0]["W3"], changed[2]["W3"])
+    masks, small = pruned_at_random(small)
+    same, again, without, other = (
+        descend(X, Y, small, masks, dropout=dropout, seed=seed, **SETTINGS)[0]
+        for dropout, seed in (((0.3, 0.5), 1), ((0.3, 0.5), 1), ((0, 0), 1), ((0.3, 0.5), 2)))
+    assert all(np.array_equal(same[name], again[name]) for name in small)
+    assert not np.array_equal(same["W3"], without["W3"]) and not np.array_equal(same["W3"], other["W3"])
     rates = nn.dropout_rates((0, 0.3, 0.5), small, masks)
     assert rates[1:] == pytest.approx([0.3 * np.sqrt(masks["W2"].mean()), 0.5 * np.sqrt(masks["W3"].mean())])
 
 
-def test_what_is_left_out_changes_nothing_and_stays_as_it_was(small):
-    """Filters, patch pixels and features without connections: leaving them out, or computing with their zeros."""
-    X, Y = pictures(20)
-    masks = some_masks(small)
-    masks["W1"][:, 3:9] = masks["W2"][:, 50:60] = masks["W2"][:, 61] = False
-    masks["W3"][:, 2] = False
-    small = prun_mask.apply_masks(small, masks)
-    blocks, taken = convolution.connected(masks)
-    assert [len(indices) for indices in taken] < [25, 50, 3] and blocks["b1"].tolist() == [True, False, True]
-    left_out, costs = convolution.minibatch_descent(X, Y, small, masks=masks, **SETTINGS)
-
-    def everything(masks):
-        return dict.fromkeys(("W1", "W2", "W3", "W4", "b1", "b2", "b3", "b4"), np.s_[:, :]), [None, None, np.s_[:]]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convolution, "connected", everything)
-        copy = {name: value.copy() for name, value in small.items()}  # slices copy nothing
-        whole, expected = convolution.minibatch_descent(X, Y, copy, masks=masks, **SETTINGS)
-    assert costs == pytest.approx(expected, abs=1e-12)
-    for name in SMALL:
-        assert not left_out[name][~masks[name]].any() and not whole[name][~masks[name]].any()
-        assert left_out[name] == pytest.approx(whole[name], abs=1e-12)
-        assert not np.array_equal(left_out[name], small[name])
-    pruned = nn.predict(X, left_out, convolution.layers_of)
-    assert pruned == pytest.approx(naive_network(X, left_out), abs=1e-12)
-
-
-def test_a_unit_without_inputs_is_a_constant(small):
-    small["W1"][0] = small["W2"][2] = small["W3"][3] = 0
-    X, _ = pictures(4)
-    assert nn.predict(X, small, convolution.layers_of) == pytest.approx(naive_network(X, small), abs=1e-12)
-
-
 def test_the_descent_is_checked_as_the_other_one(small):
     X, Y = pictures(20)
-    with pytest.raises(ValueError, match="W1 has weights outside its mask"):
-        convolution.minibatch_descent(X, Y, small, masks=some_masks(small), **SETTINGS)
-    X[0] = np.inf
-    with pytest.raises(FloatingPointError, match="the cost is nan at iteration 0"):
-        convolution.minibatch_descent(X, Y, small, **SETTINGS)
+    masks, _ = pruned_at_random(small)
+    for arguments, text in (((X, Y, small, masks), "W1 has weights outside its mask"),
+                            ((np.where(X > 0.5, X, np.inf), Y, small, None), "X holds NaN or infinity"),
+                            ((X[1:], Y, small, None), r"X has shape \(255, 20\), not \(256, m\)"),
+                            ((X, 2 * Y, small, None), "Y holds 2.0"), ((X, 0 * Y, small, None), "without a 1")):
+        with pytest.raises(ValueError, match=text):
+            descend(*arguments, **SETTINGS)
+    with pytest.raises(FloatingPointError, match="the cost is nan at iteration"):
+        descend(X, Y, small, None, **{**SETTINGS, "learning_rate": 1e200, "l2": 0})
 
 
-@pytest.mark.parametrize("pruned", [False, True])
-def test_two_steps_are_those_of_pytorch(pruned):
+@pytest.mark.parametrize("kept", [1, 0.3])
+def test_two_steps_are_those_of_pytorch(kept):
     torch = pytest.importorskip("torch")
-    parameters = convolution.new_parameters(1)
-    masks = {name: np.random.RandomState(5).rand(*parameters[name].shape) < 0.3 for name in convolution.SIZES}
-    masks = masks if pruned else {name: np.ones_like(mask) for name, mask in masks.items()}
-    parameters = prun_mask.apply_masks(parameters, masks)
+    masks, parameters = pruned_at_random(convolution.new_parameters(1), kept)
     X, Y = (values.astype(np.float32) for values in pictures(40, 28, 10))
-    layers, part, blocks = trained_layers(parameters, masks, momentum=0.9, l2=1e-2)
-    nn.descend(layers, [(X, Y)] * 2, [0.05] * 2)
+    trained, _ = descend(X, Y, parameters, masks, learning_rate=0.05, iterations=2, batch=40, momentum=0.9, l2=1e-2)
 
     network = torch.nn.Sequential(
         torch.nn.Conv2d(1, 20, 5), torch.nn.MaxPool2d(2), torch.nn.Conv2d(20, 50, 5), torch.nn.MaxPool2d(2),
@@ -238,11 +196,10 @@ def test_two_steps_are_those_of_pytorch(pruned):
         torch.nn.functional.cross_entropy(outputs, torch.from_numpy(Y.argmax(axis=0))).backward()
         optimizer.step()
         with torch.no_grad():
-            for l, module in enumerate(learned, start=1):
-                module.weight.mul_(torch.from_numpy(masks[f"W{l}"].astype(np.float32)).reshape(module.weight.shape))
+            for module, mask in zip(learned, masks.values()):
+                module.weight.mul_(torch.from_numpy(mask.astype(np.float32)).reshape(module.weight.shape))
     for l, module in enumerate(learned, start=1):
         for name, theirs in ((f"W{l}", module.weight), (f"b{l}", module.bias)):
             theirs = theirs.detach().numpy().reshape(parameters[name].shape)
-            here = parameters[name].copy()
-            here[blocks[name]] = part[name]
-            assert here == pytest.approx(theirs, abs=2e-6) and np.abs(here - parameters[name]).max() > 1e-4
+            assert trained[name] == pytest.approx(theirs, abs=2e-6)
+            assert np.abs(trained[name] - parameters[name]).max() > 1e-4

@@ -52,12 +52,6 @@ def test_a_file_begins_with_its_docstring_and_its_imports(module):
     assert is_import == sorted(is_import, reverse=True)
 
 
-@pytest.mark.parametrize("package", ["datasets", "figure"])
-def test_a_package_is_a_docstring(package):
-    (node,) = ast.parse(source(f"{package}.__init__")).body
-    assert isinstance(node, ast.Expr) and isinstance(node.value.value, str)
-
-
 def test_the_network_imports_numpy_alone():
     assert {name.split(".")[0] for name in imports("nn_functions")} <= {"numpy", "itertools", "typing"}
 

@@ -6,7 +6,7 @@ import pytest
 import nn_functions as nn
 import prun_mask
 from datasets.networks import load_parameters
-from datasets.pictures import load_data
+from datasets.pictures import Data, load_data
 
 from .conftest import ROOT
 
@@ -24,9 +24,39 @@ def small_network(m=7, seed=3, sizes=SIZES):
     return X, Y, parameters
 
 
-def random_masks(parameters, share, seed=5):
+def small_classifier(m=7, seed=3, sizes=(12, 6, 5, 3)):
+    """The same with K outputs and one-hot labels."""
+    X, _, parameters = small_network(m, seed, sizes)
+    return X, np.eye(sizes[-1])[np.arange(m) % sizes[-1]].T, parameters
+
+
+def random_masks(parameters, kept, seed=5):
     random = np.random.RandomState(seed)
-    return {name: random.rand(*parameters[name].shape) < share for name in prun_mask.pruned_layers(parameters)}
+    return {name: random.rand(*parameters[name].shape) < kept for name in prun_mask.pruned_layers(parameters)}
+
+
+def pruned_at_random(parameters, kept):
+    """The masks, none for `kept` 1, and the parameters that they leave."""
+    masks = random_masks(parameters, kept) if kept < 1 else {}
+    return masks, prun_mask.apply_masks(parameters, masks)
+
+
+def assert_equal(one, other, atol=1e-12):
+    assert list(one) == list(other)
+    assert all(np.allclose(one[name], other[name], rtol=0, atol=atol) for name in one)
+
+
+def numerical_gradients(cost, parameters, step=1e-5):
+    """The gradients of a cost by finite differences, number by number."""
+    gradients = {name: np.zeros_like(value) for name, value in parameters.items()}
+    for name, value in parameters.items():
+        for index in np.ndindex(value.shape):
+            kept, costs = value[index], []
+            for value[index] in (kept + step, kept - step):
+                costs.append(cost(parameters))
+            value[index] = kept
+            gradients[name][index] = (costs[0] - costs[1]) / (2 * step)
+    return gradients
 
 
 def formula_cost(X, Y, parameters):
@@ -45,29 +75,7 @@ def formula_cost(X, Y, parameters):
     return total / Y.size
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("masked", [False, True])
-def test_gradient_matches_finite_differences(method, masked):
-    X, Y, parameters = small_network()
-    masks = random_masks(parameters, 0.8) if masked else {}
-    parameters = prun_mask.apply_masks(parameters, masks)
-    after, _ = nn.gradient_descent(X, Y, parameters, 1, 1, masks,
-                                   method=method)  # one step of the gradient's own length
-    step = 1e-5
-    for name, value in parameters.items():
-        gradient = value - after[name]
-        assert np.any(gradient), name
-        for index in np.ndindex(value.shape):
-            kept = value[index]
-            value[index] = kept + step
-            above = formula_cost(X, Y, parameters)
-            value[index] = kept - step
-            below = formula_cost(X, Y, parameters)
-            value[index] = kept
-            pruned = name in masks and not masks[name][index]
-            expected = 0 if pruned else (above - below) / (2 * step)
-            assert gradient[index] == pytest.approx(expected, abs=1e-8), (name, index)
-
+# ------------------------------------------------------------------------------------------------------ the network
 
 def test_predict_is_the_formula_unit_by_unit():
     X, _, parameters = small_network()
@@ -86,6 +94,25 @@ def test_cost_is_the_original_formula_and_finite_at_the_ends():
     assert np.isfinite(nn.compute_cost(np.array([[0.0, 1.0]]), np.array([[1, 0]])))
 
 
+def test_softmax_and_cross_entropy_are_the_formulas():
+    X, Y, parameters = small_classifier()
+    A = X
+    for l in (1, 2, 3):
+        Z = parameters[f"W{l}"] @ A + parameters[f"b{l}"]
+        A = np.maximum(Z, 0) if l < 3 else np.exp(Z) / np.exp(Z).sum(axis=0)
+    AL = nn.predict(X, parameters)
+    assert AL.shape == (3, 7) and np.allclose(AL, A, rtol=1e-12)
+    assert nn.compute_cost(AL, Y) == pytest.approx(-np.log(A.T[Y.T == 1]).mean(), rel=1e-12)
+    assert nn.softmax(np.array([[1000.0], [999.0]]))[:, 0] == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.e)])
+    assert np.isfinite(nn.compute_cost(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]])))
+
+
+def test_accuracy_counts_a_half_as_no_car_and_of_classes_the_largest():
+    assert nn.accuracy(np.array([[0.5, 0.51, 0.2, 0.9]]), np.array([[0, 1, 1, 0]])) == 50
+    AL = np.array([[0.4, 0.1, 0.2], [0.3, 0.6, 0.3], [0.3, 0.3, 0.5]])
+    assert nn.accuracy(AL, np.eye(3)) == 100 and nn.accuracy(AL, np.eye(3)[[1, 0, 2]]) == pytest.approx(100 / 3)
+
+
 @pytest.mark.filterwarnings("error")
 def test_outputs_far_out_are_0_and_1_without_a_warning():
     parameters = {"W1": np.ones((1, 1)), "b1": np.zeros((1, 1))}
@@ -100,245 +127,204 @@ def test_initialisation_draws_in_the_documented_order():
         assert np.array_equal(parameters[name], expected)
 
 
+# ------------------------------------------------------------------------------------------------ what is refused
+
+TAKE_LABELS = {
+    "gradients": nn.gradients,
+    "gradient_descent": lambda X, Y, parameters: nn.gradient_descent(X, Y, parameters, 0.1, 1),
+    "minibatch_descent": lambda X, Y, parameters: nn.minibatch_descent(X, Y, parameters, 0.1, 1, batch=3),
+    "evaluate, training": lambda X, Y, parameters: nn.evaluate(Data(X, Y, X, np.ones(Y.shape)), parameters),
+    "evaluate, test": lambda X, Y, parameters: nn.evaluate(Data(X, np.ones(Y.shape), X, Y), parameters)}
+
+
+@pytest.mark.parametrize("name", TAKE_LABELS)
+def test_other_labels_and_pictures_are_refused_by_every_function_that_takes_them(name):
+    X, Y, parameters = small_network(12)
+    call = TAKE_LABELS[name]
+    for other, text in ((2 * Y - 1, "Y holds -1.0;"), (Y + 1, "Y holds 2.0;"), (np.arange(12)[None], "Y holds 2, 3, "),
+                        ((255 * Y).astype(np.uint8), "Y holds 255;"), (np.where(np.arange(12) == 3, np.nan, Y), "nan"),
+                        (Y[0], r"Y has shape \(12,\), not \(1, 12\)"), (Y.T, r"Y has shape \(12, 1\)")):
+        with pytest.raises(ValueError, match=text):
+            call(X, other, parameters)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="X holds NaN or infinity"):
+            call(np.where(np.arange(12) == 3, value, X), Y, parameters)
+    with pytest.raises(ValueError, match=r"X has shape \(12, 12, 1\), not \(12, m\)"):
+        call(X[..., None], Y, parameters)
+    X, Y, parameters = small_classifier(12)
+    if "evaluate" not in name:  # which is given ones here
+        call(X, Y, parameters)
+    for other in (np.ones(Y.shape), np.zeros(Y.shape), Y * (np.arange(12) != 5)):
+        with pytest.raises(ValueError, match="Y has a column without a 1, or with several"):
+            call(X, other, parameters)
+
+
+DESCENTS = (nn.gradient_descent, lambda *arguments, **named: nn.minibatch_descent(*arguments, batch=3, **named))
+
+
+@pytest.mark.parametrize("descend", DESCENTS)
+def test_masks_and_rates_that_do_not_fit_are_refused_and_numbers_that_go_bad_stop_it(descend):
+    X, Y, parameters = small_network()
+    for masks, text in ((random_masks(parameters, 0.5), "W1 has weights outside its mask that are not 0: apply"),
+                        ({"W1": np.ones((5, 11))}, r"the mask of W1 has shape \(5, 11\), not \(5, 12\)"),
+                        ({"w1": np.ones((5, 12))}, "there is a mask for 'w1'"),
+                        ({"W1": np.full((5, 12), 0.5)}, "the mask of W1 holds other values than 0 and 1")):
+        with pytest.raises(ValueError, match=text):
+            descend(X, Y, parameters, 0.1, 1, masks)
+    for rate, text in ((np.ones(4), r"learning_rate has shape \(4,\) for 5 iterations"), (-0.1, "a number below 0"),
+                       (np.nan, "learning_rate holds NaN")):
+        with pytest.raises(ValueError, match=text):
+            descend(X, Y, parameters, rate, 5)
+    with pytest.raises(ValueError, match="l2 of 20 is too large for a learning rate of 0.05"):
+        descend(X, Y, parameters, 0.05, 2, l2=20)
+    with pytest.raises(FloatingPointError, match="the cost is nan at iteration"):
+        descend(X, Y, parameters, 1e200, 250)
+
+
+def test_batches_that_end_early_are_refused():
+    X, Y, parameters = small_network()
+    with pytest.raises(ValueError, match="the batches end after 3 of 5 iterations"):
+        nn.descend(nn.dense_layers(parameters), [(X, Y)] * 3, [0.1] * 5)
+
+
+# --------------------------------------------------------------------------------------------------------- gradients
+
+@pytest.mark.parametrize("kept", [1, 0.8])
+@pytest.mark.parametrize("method, l1, l2", [("textbook", 0, 0), ("textbook", 0.1, 0.2), ("gram", 0, 0.2)])
+def test_gradient_matches_finite_differences(method, l1, l2, kept):
+    X, Y, parameters = small_network()
+    masks, parameters = pruned_at_random(parameters, kept)
+
+    def penalty(parameters):
+        return sum(l1 * abs(w) + l2 / 2 * w**2
+                   for name, value in parameters.items() if name[0] == "W" for w in value.flat)
+
+    after, costs = nn.gradient_descent(X, Y, parameters, 1, 1, masks, method=method, l1=l1, l2=l2)  # of rate 1
+    assert costs[0] == pytest.approx(nn.compute_cost(nn.predict(X, parameters), Y) + penalty(parameters), rel=1e-12)
+    expected = numerical_gradients(lambda changed: formula_cost(X, Y, changed) + penalty(changed), parameters)
+    expected |= {name: expected[name] * mask for name, mask in masks.items()}
+    assert all(np.any(value) for value in expected.values())
+    assert_equal({name: value - after[name] for name, value in parameters.items()}, expected, 1e-8)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_gradients_are_finite_differences_of_the_cost_and_change_nothing(outputs):
+    X, Y, parameters = small_network() if outputs == 1 else small_classifier()
+    before = {name: value.copy() for name, value in parameters.items()}
+    gradients = nn.gradients(X, Y, parameters)
+    assert_equal(before, parameters, atol=0)
+    expected = numerical_gradients(lambda changed: formula_cost(X, Y, changed) if outputs == 1 else
+                                   nn.compute_cost(nn.predict(X, changed), Y), parameters)
+    assert_equal(gradients, expected, atol=1e-8)
+    trained, _ = nn.gradient_descent(X, Y, parameters, 0.3, 1, method="textbook")
+    assert_equal(trained, {name: value - 0.3 * gradients[name] for name, value in parameters.items()}, atol=0)
+
+
+@pytest.mark.parametrize("settings", [{"l1": 0.1}, {"l2": 0.2, "dropout": (0.4, 0.2)}])
+@pytest.mark.parametrize("kept", [1, 0.7])
+def test_minibatch_gradient_matches_finite_differences(settings, kept):
+    """One step of the gradient's own length, with all pictures and a fixed seed of dropout."""
+    X, Y, parameters = small_classifier()
+    masks, parameters = pruned_at_random(parameters, kept)
+
+    def descend(start, rate):
+        return nn.minibatch_descent(X, Y, start, rate, 1, masks, batch=7, seed=4, **settings)
+
+    after, _ = descend(parameters, 1)
+
+    def cost(changed):
+        return descend(prun_mask.apply_masks(changed, masks), 0)[1][0]
+
+    step = {name: value - after[name] for name, value in parameters.items()}
+    assert all(np.any(value) for value in step.values())
+    assert_equal(step, numerical_gradients(cost, parameters), 1e-7)
+
+
+# ---------------------------------------------------------------------------------------------------- full batch
+
 @pytest.mark.parametrize("method", METHODS)
 def test_descent_lowers_the_cost_and_leaves_its_input_alone(method):
     X, Y, parameters = small_network()
     X[0] = Y  # something to learn
-    before = {name: value.copy() for name, value in parameters.items()}
-    seen = []
+    before, seen = {name: value.copy() for name, value in parameters.items()}, []
     trained, costs = nn.gradient_descent(X, Y, parameters, 0.1, 2050, progress=lambda *now: seen.append(now),
                                          method=method)
-    assert all(np.array_equal(before[name], parameters[name]) for name in parameters)
-    assert list(trained) == list(parameters)
+    assert_equal(before, parameters, atol=0)
     assert costs[0] == pytest.approx(nn.compute_cost(nn.predict(X, parameters), Y), abs=1e-15)
     assert nn.compute_cost(nn.predict(X, trained), Y) <= costs[-1] < costs[0] / 2
     assert len(costs) == 2050 and seen[-1] == (50, costs[-1]) and seen[0] == (100, costs[99])
     assert sum(number for number, _ in seen) == 2050
 
 
-def assert_methods_agree(X, Y, parameters, learning_rate, iterations, masks=None, gram=None):
-    """Both methods from the same start: the costs agree to 1e-9 and the weights to 1e-8. Returns the new parameters."""
-    textbook, gram_form = (
-        nn.gradient_descent(X, Y, parameters, learning_rate, iterations, masks, gram=gram,
-                            method=method) for method in METHODS)
-    assert np.abs(textbook[1] - gram_form[1]).max() < 1e-9
-    for name, value in textbook[0].items():
-        assert np.abs(value - gram_form[0][name]).max() < 1e-8
-        if masks and name in masks:
-            assert not value[~masks[name]].any() and not gram_form[0][name][~masks[name]].any()
-    return gram_form[0]
+@pytest.mark.parametrize("kept", [1, 0.7])
+@pytest.mark.parametrize("m, sizes, l2", [  # with more pictures than pixels, too, and at other depths
+    (1, SIZES, 0), (7, (3, *SIZES[1:]), 0), (40, SIZES, 0.03), (200, (900, *SIZES[1:]), 0), (7, (12, 3, 1), 0.03),
+    (7, (12, 6, 5, 4, 3, 2, 1), 0)])
+def test_methods_agree(m, sizes, l2, kept):
+    X, Y, parameters = small_network(m, sizes=sizes)
+    parameters["b1"][0] = -100  # a dead unit, off for every picture
+    masks, start = pruned_at_random(parameters, kept)
+    (one, costs), (other, others) = (nn.gradient_descent(X, Y, start, 0.02, 250, masks, l2=l2, method=method)
+                                     for method in METHODS)
+    assert np.allclose(costs, others, rtol=0, atol=1e-13)
+    assert_equal(one, other, 1e-13)
+    is_same = np.all(other["W1"] == start["W1"], axis=1)
+    assert is_same[0] == (l2 == 0) and not is_same[1:].all()
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("m, n_x",
-                         [(1, 12), (2, 3), (7, 12), (40, 12), (200, 900)])  # with more pictures than pixels, too
-def test_methods_agree_on_random_data(m, n_x, masked):
-    X, Y, parameters = small_network(m, sizes=(n_x, *SIZES[1:]))
-    masks = random_masks(parameters, 0.7) if masked else None
-    start = prun_mask.apply_masks(parameters, masks or {})
-    after = assert_methods_agree(X, Y, start, 0.01, 250, masks)
-    assert not np.array_equal(after["W1"], start["W1"])
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_methods_agree_with_dead_units(masked):
-    X, Y, parameters = small_network()
-    parameters["b1"][:2] = -100  # units 0 and 1 of layer 1 are off for every picture
-    parameters["b3"][1] = -100
-    masks = random_masks(parameters, 0.7) if masked else None
-    start = prun_mask.apply_masks(parameters, masks or {})
-    after = assert_methods_agree(X, Y, start, 0.05, 250, masks)
-    assert np.array_equal(after["W1"][:2], start["W1"][:2]) and not np.array_equal(after["W1"][2:], start["W1"][2:])
-
-
-@pytest.mark.parametrize("sizes", [(12, 1), (12, 3, 1), (12, 6, 5, 4, 3, 2, 1)])
-def test_methods_agree_at_other_depths(sizes):
-    assert_methods_agree(*small_network(sizes=sizes), 0.05, 250)
-
-
-def test_methods_agree_on_the_data_set():
+def test_methods_agree_through_a_whole_pruning_run():
+    """39 steps on the data set, each method on its own: the costs agree, and so do the masks."""
     X, Y, *_ = load_data(ROOT / "datasets" / "carvnocar.h5")
-    assert_methods_agree(X, Y, nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1), 0.0035, 150)
-    parameters = load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
-    gram = nn.GramMatrices(X)
-    for _ in range(4):
-        masks = prun_mask.make_masks(parameters, 5)
-        parameters = assert_methods_agree(X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 20, masks, gram)
-
-
-def assert_penalty_has_its_gradient(method, l1, l2, masks, parameters, X, Y):
-    """What the penalty changes in one step of the gradient's own length is its gradient, by finite differences."""
-
-    def penalty(parameters):
-        total = 0
-        for name, value in parameters.items():
-            if name[0] == "W":
-                total += sum(l1 * abs(w) + l2 / 2 * w**2 for w in value.flat)
-        return total
-
-    plain, plain_costs = nn.gradient_descent(X, Y, parameters, 1, 1, masks, method=method)
-    held, costs = nn.gradient_descent(X, Y, parameters, 1, 1, masks, method=method, l1=l1, l2=l2)
-    assert costs[0] - plain_costs[0] == pytest.approx(penalty(parameters), rel=1e-12)
-    step = 1e-6
-    for name, value in parameters.items():
-        for index in np.ndindex(value.shape):
-            kept = value[index]
-            value[index] = kept + step
-            above = penalty(parameters)
-            value[index] = kept - step
-            below = penalty(parameters)
-            value[index] = kept
-            expected = (above - below) / (2 * step)
-            assert plain[name][index] - held[name][index] == pytest.approx(expected, abs=1e-8), (name, index)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("method, l1, l2", [("textbook", 0.3, 0), ("textbook", 0, 0.2), ("textbook", 0.1, 0.2),
-                                         ("gram", 0, 0.2)])
-def test_regularisation_matches_finite_differences(method, l1, l2, masked):
-    X, Y, parameters = small_network()
-    masks = random_masks(parameters, 0.8) if masked else {}
-    assert_penalty_has_its_gradient(method, l1, l2, masks, prun_mask.apply_masks(parameters, masks), X, Y)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_methods_agree_with_l2(masked):
-    X, Y, parameters = small_network(40)
-    masks = random_masks(parameters, 0.7) if masked else None
-    start = prun_mask.apply_masks(parameters, masks or {})
-    textbook, gram_form = (nn.gradient_descent(X, Y, start, 0.05, 500, masks, method=method,
-                                                  l2=0.03) for method in METHODS)
-    assert np.abs(textbook[1] - gram_form[1]).max() < 1e-9
-    assert all(np.abs(textbook[0][name] - gram_form[0][name]).max() < 1e-8 for name in start)
-    plain, _ = nn.gradient_descent(X, Y, start, 0.05, 500, masks)
-    for name in ("W1", "W2"):
-        assert np.square(textbook[0][name]).sum() < np.square(plain[name]).sum()
-
-
-def test_l1_leaves_pruned_weights_at_0_and_takes_the_textbook_method():
-    X, Y, parameters = small_network(40)
-    masks = random_masks(parameters, 0.7)
-    start = prun_mask.apply_masks(parameters, masks)
-    held, costs = nn.gradient_descent(X, Y, start, 0.05, 200, masks, l1=0.01)
-    expected, _ = nn.gradient_descent(X, Y, start, 0.05, 200, masks, l1=0.01, method="textbook")
-    assert all(np.array_equal(held[name], expected[name]) for name in held) and costs[-1] < costs[0]
-    assert all((held[name][~mask] == 0).all() for name, mask in masks.items())
-    with pytest.raises(ValueError, match="only the method .textbook."):
-        nn.gradient_descent(X, Y, start, 0.05, 2, masks, l1=0.01, method="gram")
-    with pytest.raises(ValueError, match="l2 of 20 is too large for a learning rate of 0.05"):
-        nn.gradient_descent(X, Y, start, 0.05, 2, masks, l2=20)
-    gram = nn.GramMatrices(np.broadcast_to(0.0, (10800, 181)))
-    assert nn.cheaper_method(gram, 5, None, 4000, 0.1) == "textbook" and nn.cheaper_method(gram, 5, None,
-                                                                                           4000) == "gram"
+    start = load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
+    networks, gram = {method: start for method in METHODS}, nn.GramMatrices(X)
+    for _ in range(39):
+        costs = {}
+        for method, parameters in networks.items():
+            masks = prun_mask.make_masks(parameters, 5)
+            networks[method], costs[method] = nn.gradient_descent(
+                X, Y, prun_mask.apply_masks(parameters, masks), 0.005, 10, masks, method=method, gram=gram)
+        assert np.allclose(costs["textbook"], costs["gram"], rtol=0, atol=1e-12)
+    assert_equal(networks["textbook"], networks["gram"])
+    assert all(np.array_equal(value == 0, networks["gram"][name] == 0) for name, value in networks["textbook"].items())
 
 
 def test_gram_matrices_are_carried_on_from_mask_to_mask():
-    X, _, parameters = small_network(m=6)
+    X, _, _ = small_network(m=6)
     gram = nn.GramMatrices(X)
     dense = gram.update_mask(None)
     assert np.allclose(dense, X.T @ X, rtol=0, atol=1e-14)
     mask = np.ones((5, 12), bool)
-    # A few pixels removed, most of the rest removed at once, all of a unit's, and some put back.
+    # A few pixels removed, most of the rest removed at once, all of a unit's, and some put back; in one array, as a
+    # caller may have.
     for change in (np.s_[:, 3], np.s_[1:3, :10], np.s_[4], np.s_[1, 2:6]):
-        mask = mask.copy()
         mask[change] = ~mask[change]
         expected = np.array([X[row].T @ X[row] for row in mask])
-        assert gram.multiply_adds(mask) <= mask.sum() * 36
         assert np.allclose(gram.update_mask(mask), expected, rtol=0, atol=1e-13)
-        assert gram.multiply_adds(mask) == 0
     assert np.array_equal(gram.update_mask(None), dense)
 
 
 def test_the_method_with_fewer_multiply_adds_is_chosen():
-    def method(n_x, m, iterations, masks=None):
-        return nn.cheaper_method(nn.GramMatrices(np.broadcast_to(0.0, (n_x, m))), 5, masks, iterations)
+    def method(n_x, m, iterations, is_masked=False, l1=0):
+        return nn.cheaper_method((n_x, m), 5, is_masked, iterations, l1)
 
-    mask = np.ones((5, 10800), bool)
-    mask[:, ::20] = False
-    assert method(10800, 181, 4000) == method(10800, 181, 220, mask) == method(10800, 5000, 40000) == "gram"
+    assert method(10800, 181, 4000) == method(10800, 181, 220, True) == method(10800, 5000, 40000) == "gram"
     assert method(10800, 181, 1) == method(10800, 5000, 400) == "textbook"  # not worth computing the matrices
-    assert method(10800, 20000, 40000) == method(10800, 5000, 40000, mask) == "textbook"  # they are too large
+    assert method(10800, 20000, 40000) == method(10800, 5000, 40000, True) == "textbook"  # they are too large
+    assert method(10800, 181, 4000, l1=0.1) == "textbook"
+    X, Y, parameters = small_network()
+    for settings, text in (({"method": "gram", "l1": 0.1}, "only the method .textbook."),
+                           ({"gram": nn.GramMatrices(X + 1)}, "gram is of other pictures than X")):
+        with pytest.raises(ValueError, match=text):
+            nn.gradient_descent(X, Y, parameters, 0.05, 2, **settings)
 
 
-def test_accuracy_counts_a_half_as_no_car():
-    assert nn.accuracy(np.array([[0.5, 0.51, 0.2, 0.9]]), np.array([[0, 1, 1, 0]])) == 50
+# ------------------------------------------------------------------------------------------------------ mini-batches
 
-
-# ------------------------------------------------------------------------------------------- K outputs, mini-batches
-
-def small_classifier(m=7, seed=3, sizes=(12, 6, 5, 3)):
-    """Random pictures, one-hot labels, and a network of K outputs in which every hidden layer has units that are on."""
-    X, _, parameters = small_network(m, seed, sizes)
-    return X, np.eye(sizes[-1])[np.arange(m) % sizes[-1]].T, parameters
-
-
-def test_softmax_and_cross_entropy_are_the_formulas():
-    X, Y, parameters = small_classifier()
-    A = X
-    for l in (1, 2, 3):
-        Z = parameters[f"W{l}"] @ A + parameters[f"b{l}"]
-        A = np.maximum(Z, 0) if l < 3 else np.exp(Z) / np.exp(Z).sum(axis=0)
-    AL = nn.predict(X, parameters)
-    assert AL.shape == (3, 7) and np.allclose(AL, A, rtol=1e-12)
-    chosen = AL[Y == 1]
-    assert nn.compute_cost(AL, Y) == pytest.approx(-np.log(A.T[Y.T == 1]).mean(), rel=1e-12) and chosen.size == 7
-    assert nn.accuracy(AL, Y) == 100 * np.mean([AL[:, k].argmax() == Y[:, k].argmax() for k in range(7)])
-    assert nn.softmax(np.array([[1000.0], [999.0]]))[:, 0] == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.e)])
-    assert np.isfinite(nn.compute_cost(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]])))
-
-
-@pytest.mark.parametrize("settings", [{}, {"l2": 0.3}, {"l1": 0.1}, {"dropout": (0.4, 0.2)},
-                                      {"l2": 0.2, "dropout": 0.3}])
-@pytest.mark.parametrize("masked", [False, True])
-def test_minibatch_gradient_matches_finite_differences(settings, masked):
-    """One step of the gradient's own length, with all pictures and a fixed draw of dropout."""
-    X, Y, parameters = small_classifier()
-    masks = random_masks(parameters, 0.7) if masked else {}
-    parameters = prun_mask.apply_masks(parameters, masks)
-
-    def descend(start, rate):
-        return nn.minibatch_descent(X, Y, start, rate, 1, masks, batch=7, seed=4, **settings)
-
-    after, _ = descend(parameters, 1)
-    step = 1e-6
-    for name, value in parameters.items():
-        assert np.any(value != after[name]), name
-        for index in np.ndindex(value.shape):
-            if name in masks and not masks[name][index]:
-                assert after[name][index] == 0
-                continue
-            kept = value[index]
-            value[index] = kept + step
-            above = descend(parameters, 1e-9)[1][0]
-            value[index] = kept - step
-            below = descend(parameters, 1e-9)[1][0]
-            value[index] = kept
-            expected = (above - below) / (2 * step)
-            assert kept - after[name][index] == pytest.approx(expected, abs=1e-7), (name, index)
-
-
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("masked", [False, True])
-def test_minibatches_of_all_pictures_are_the_full_batch_descent(outputs, masked):
-    X, Y, parameters = small_network() if outputs == 1 else small_classifier()
-    masks = random_masks(parameters, 0.2) if masked else {}
-    parameters = prun_mask.apply_masks(parameters, masks)
-    once, costs = nn.gradient_descent(X, Y, parameters, 0.05, 150, masks, l1=0.01, l2=0.1)
-    again, other = nn.minibatch_descent(X, Y, parameters, 0.05, 150, masks, batch=7, l1=0.01, l2=0.1)
-    assert np.allclose(costs, other, rtol=0, atol=1e-12) and costs[-1] < costs[0]
-    assert all(np.allclose(once[name], again[name], rtol=0, atol=1e-12) for name in once)
-
-
-def written_out(X, Y, parameters, rates, batch, momentum, l2, seed):
-    """Mini-batch descent as one would write it on a blackboard."""
+def written_out(X, Y, parameters, rates, batches, momentum=0, l2=0):
+    """Descent as one would write it on a blackboard; batches : the indices of each iteration's pictures."""
     p = {name: value.copy() for name, value in parameters.items()}
     V = {name: np.zeros_like(value) for name, value in p.items()}
-    random, order = np.random.default_rng(seed), []
-    for rate in rates:
-        if not order:
-            shuffled = random.permutation(X.shape[1])
-            order = [shuffled[i:i + batch] for i in range(0, X.shape[1], batch)]
-        drawn = order.pop(0)
+    for rate, drawn in zip(rates, batches):
         A = [X[:, drawn]]
         for l in (1, 2, 3):
             Z = p[f"W{l}"] @ A[-1] + p[f"b{l}"]
@@ -355,51 +341,69 @@ def written_out(X, Y, parameters, rates, batch, momentum, l2, seed):
     return p
 
 
-def test_minibatch_descent_is_the_blackboards():
+def orders(m, batch, seed, step=0):
+    """The indices of the pictures of each iteration, epoch after epoch."""
+    random = np.random.default_rng([step, seed])
+    while True:
+        order = random.permutation(m)
+        yield from (order[i:i + batch] for i in range(0, m, batch))
+
+
+def test_descent_with_a_rate_for_each_iteration_is_the_blackboards():
     X, Y, parameters = small_classifier(m=11)
     rates = nn.half_cosine(0.1, 20)
-    trained, costs = nn.minibatch_descent(X, Y, parameters, rates, 20, batch=4, momentum=0.9, l2=0.01, seed=6)
-    expected = written_out(X, Y, parameters, rates, 4, 0.9, 0.01, 6)
-    assert all(np.allclose(trained[name], expected[name], rtol=0, atol=1e-12) for name in expected)
-    assert rates[0] == 0.1 and rates[10] == pytest.approx(0.05) and 0 < rates[-1] < 0.001 and costs.shape == (20,)
+    assert rates[0] == 0.1 and rates[10] == pytest.approx(0.05) and 0 < rates[-1] < 0.001
+    for method in METHODS:
+        trained, _ = nn.gradient_descent(X, Y, parameters, rates, 20, l2=0.01, method=method)
+        assert_equal(trained, written_out(X, Y, parameters, rates, [range(11)] * 20, l2=0.01))
+    trained, costs = nn.minibatch_descent(X, Y, parameters, rates, 20, batch=4, momentum=0.9, l2=0.01, seed=6, step=2)
+    assert_equal(trained, written_out(X, Y, parameters, rates, orders(11, 4, 6, 2), 0.9, 0.01))
+    assert costs.shape == (20,) and nn.gradient_descent(X, Y, parameters, 0.1, 0)[1].shape == (0,)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.6])
-def test_masked_minibatches_leave_what_is_pruned_and_train_the_rest(share):
+@pytest.mark.parametrize("kept", [0.1, 0.6])
+def test_masked_minibatches_leave_what_is_pruned_and_train_the_rest(kept):
     """Pixels and units without connections are left out."""
     X, Y, parameters = small_classifier(m=40, sizes=(30, 12, 8, 3))
-    masks = {name: mask for name, mask in random_masks(parameters, share).items()}
+    masks = random_masks(parameters, kept)
     masks["W1"][:, :10] = False
-    parameters = prun_mask.apply_masks(parameters, masks)
-    trained, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 30, masks, batch=7, momentum=0.5, l2=0.01)
-    one_step_at_a_time = parameters
+    expected = parameters = prun_mask.apply_masks(parameters, masks)
+    trained, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 4, masks, batch=10, l2=0.01, seed=1)
+    for _, drawn in zip(range(4), orders(40, 10, 1)):  # each iteration is a full-batch one of its own pictures
+        expected, _ = nn.gradient_descent(X[:, drawn], Y[:, drawn], expected, 0.05, 1, masks, l2=0.01,
+                                          method="textbook")
+    assert_equal(trained, expected)
     for name, mask in masks.items():
         assert (trained[name][~mask] == 0).all() and not np.array_equal(trained[name], parameters[name])
-    # Without momentum each iteration is a full-batch one of its own pictures.
-    order = np.random.default_rng(1).permutation(40)
-    trained, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 4, masks, batch=10, l2=0.01, seed=1)
-    for i in range(4):
-        drawn = order[10 * i:10 * i + 10]
-        one_step_at_a_time, _ = nn.gradient_descent(X[:, drawn], Y[:, drawn], one_step_at_a_time, 0.05, 1, masks,
-                                                    l2=0.01, method="textbook")
-    assert all(np.allclose(trained[name], one_step_at_a_time[name], rtol=0, atol=1e-12) for name in trained)
 
 
-def test_minibatches_of_uint8_pictures_in_float32():
+def test_calls_without_a_seed_go_on_to_other_pictures():
+    """A pixel that only one picture has: its weight tells whether the picture was seen."""
+    X, Y = np.eye(400), np.arange(400)[None] % 2
+    start = parameters = {"W1": np.ones((1, 400)), "b1": np.ones((1, 1)), "W2": np.full((1, 1), 0.1),
+                          "b2": np.zeros((1, 1))}
+    for _ in range(20):  # of 80 pictures each, a fifth
+        parameters, _ = nn.minibatch_descent(X, Y, parameters, 0.05, 4, batch=20)
+    assert np.mean(parameters["W1"] != start["W1"]) > 0.97
+    again = [nn.minibatch_descent(X, Y, start, 0.05, 4, batch=20)[0] for _ in range(2)]
+    assert_equal(*again, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_pictures_of_uint8_are_divided_by_255(dtype):
     X, Y, parameters = small_classifier(m=30)
-    pictures = np.round(X * 255).astype(np.uint8)
-    parameters = {name: value.astype(np.float32) for name, value in parameters.items()}
-    settings = {"batch": 8, "momentum": 0.9, "l2": 0.001, "dropout": 0.2, "seed": 2}
-    trained, _ = nn.minibatch_descent(pictures, Y, parameters, 0.05, 12, **settings)
-    assert {value.dtype for value in trained.values()} == {np.dtype(np.float32)}
-    same, _ = nn.minibatch_descent(pictures / np.float32(255), Y, parameters, 0.05, 12, **settings)
-    assert all(np.array_equal(trained[name], same[name]) for name in same)
-    other, _ = nn.minibatch_descent(pictures, Y, parameters, 0.05, 12, **{**settings, "seed": 3})
-    assert not np.array_equal(trained["W1"], other["W1"])
-    assert np.array_equal(nn.predict(pictures, trained), nn.predict(pictures / np.float32(255), trained))
+    pixels = np.round(X * 255).astype(np.uint8)
+    parameters = {name: value.astype(dtype) for name, value in parameters.items()}
+    for descend in DESCENTS if dtype is np.float64 else DESCENTS[1:]:
+        trained, costs = descend(pixels, Y, parameters, 0.05, 12)
+        same, others = descend(pixels / dtype(255), Y, parameters, 0.05, 12)
+        assert {value.dtype for value in trained.values()} == {np.dtype(dtype)}
+        assert np.array_equal(costs, others)
+        assert_equal(trained, same, atol=0)
+        assert np.array_equal(nn.predict(pixels, trained), nn.predict(pixels / dtype(255), trained))
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean():
+def test_dropout_drops_its_fraction_and_keeps_the_mean():
     for units, rate in ((200, 0.5), (100, 0.2)):
         layer = nn.Dropout(rate, np.random.default_rng(1))
         A = layer.forward(np.ones((units, 1000)))
@@ -412,70 +416,3 @@ def test_dropout_falls_with_the_square_root_of_the_connections_that_are_left():
     masks = {"W1": np.arange(80).reshape(8, 10) < 20, "W2": np.ones((4, 8), bool)}
     assert nn.dropout_rates(0.4, parameters, masks) == pytest.approx([0.2, 0.4])
     assert nn.dropout_rates((0.4, 0.1), parameters, {}) == pytest.approx([0.4, 0.1])
-
-
-def test_minibatch_numbers_that_go_bad_stop_it():
-    X, Y, parameters = small_classifier()
-    with pytest.raises(FloatingPointError, match="the cost is nan at iteration"):
-        nn.minibatch_descent(X, Y, parameters, 1e200, 250, batch=3)
-
-
-def test_a_small_training_in_minibatches_learns():
-    """Three classes of noisy pictures, each with its own bright pixels; then 80 % pruned, and retrained."""
-    random = np.random.RandomState(0)
-    classes = random.rand(3, 40) > 0.7
-    labels = random.randint(3, size=400)
-    X = np.clip(classes[labels].T * 0.5 + random.rand(40, 400) * 0.5, 0, 1)
-    Y = np.eye(3)[labels].T
-    start = nn.initialize_parameters((40, 16, 8, 3), 1, "he")
-    assert nn.accuracy(nn.predict(X, start), Y) < 60
-    settings = {"batch": 32, "momentum": 0.9, "l2": 1e-4, "dropout": 0.1}
-    trained, _ = nn.minibatch_descent(X, Y, start, 0.05, 200, **settings)
-    assert nn.accuracy(nn.predict(X, trained), Y) > 98
-    masks = prun_mask.make_masks(trained, 80)
-    pruned, _ = nn.minibatch_descent(X, Y, prun_mask.apply_masks(trained, masks), 0.05, 200, masks, **settings)
-    assert nn.accuracy(nn.predict(X, pruned), Y) > 98 and prun_mask.degree(pruned) > 79
-
-
-@pytest.mark.parametrize("l2", [0, 0.1])
-def test_both_methods_go_through_a_whole_pruning_run(l2):
-    """39 steps of pruning and retraining, each method on its own: the costs agree, and so do the masks."""
-    X, Y, start = small_network(m=20, sizes=(600, *SIZES[1:]))
-    networks, gram = {method: start for method in METHODS}, nn.GramMatrices(X)
-    for _ in range(39):
-        costs = {}
-        for method, parameters in networks.items():
-            masks = prun_mask.make_masks(parameters, 5)
-            networks[method], costs[method] = nn.gradient_descent(
-                X, Y, prun_mask.apply_masks(parameters, masks), 0.02, 30, masks, l2=l2, method=method, gram=gram)
-        assert np.abs(costs["textbook"] - costs["gram"]).max() < 1e-12
-    for name, value in networks["textbook"].items():
-        assert np.allclose(value, networks["gram"][name], rtol=0, atol=1e-12)
-        assert np.array_equal(value == 0, networks["gram"][name] == 0)
-
-
-DESCENTS = (nn.gradient_descent, lambda *arguments, **named: nn.minibatch_descent(*arguments, batch=3, **named))
-
-
-@pytest.mark.parametrize("descend", DESCENTS)
-def test_what_does_not_fit_is_refused_with_the_reason(descend):
-    X, Y, parameters = small_network()
-    masks = random_masks(parameters, 0.5)
-    with pytest.raises(ValueError, match="W1 has weights outside its mask that are not 0: apply the masks first"):
-        descend(X, Y, parameters, 0.1, 1, masks)
-    with pytest.raises(ValueError, match="the mask of W1 has shape"):
-        descend(X, Y, parameters, 0.1, 1, {"W1": masks["W1"][:, 1:]})
-    with pytest.raises(ValueError, match=r"Y has shape \(7,\), not \(1, 7\)"):
-        descend(X, Y[0], parameters, 0.1, 1)
-    with pytest.raises(ValueError, match=r"X has shape \(7, 12\), not \(12, m\)"):
-        descend(X.T, Y, parameters, 0.1, 1)
-
-
-@pytest.mark.parametrize("descend", DESCENTS)
-def test_pictures_of_uint8_are_divided_by_255(descend):
-    X, Y, parameters = small_network()
-    pixels = np.round(X * 255).astype(np.uint8)
-    trained, costs = descend(pixels, Y, parameters, 0.1, 20)
-    expected, same = descend(pixels / 255, Y, parameters, 0.1, 20)
-    assert np.array_equal(costs, same) and all(np.array_equal(trained[name], expected[name]) for name in expected)
-    assert costs[0] < 5

@@ -41,20 +41,11 @@ def test_mask_matches_the_obvious_version(percent):
     for zeros in (0, 1, 2, 30, 57):
         W = random.randn(6, 10)
         W.flat[random.permutation(60)[:zeros]] = 0
-        mask = prun_mask.make_masks({"W1": W, "b1": None, "W2": W, "b2": None}, percent)["W1"]
-        assert np.array_equal(mask, slow_mask(W, percent))
-        assert not mask[W == 0].any()
-
-
-def test_masks_spare_the_last_layer_and_the_biases():
-    parameters = nn.initialize_parameters((30, 5, 4, 1), 1)
-    masks = prun_mask.make_masks(parameters, 50)
-    assert list(masks) == ["W1", "W2"]
-    pruned = prun_mask.apply_masks(parameters, masks)
-    for name, value in parameters.items():
-        assert np.array_equal(pruned[name], value * masks[name] if name in masks else value)
-    zeros = sum((~mask).sum() for mask in masks.values())
-    assert prun_mask.degree(pruned) == zeros / (150 + 20) * 100 and prun_mask.degree(parameters) == 0
+        masks = prun_mask.make_masks({"W1": W, "b1": None, "W2": 3 * W[:5, :6], "b2": None, "W3": W, "b3": None},
+                                     percent)
+        assert list(masks) == ["W1", "W2"]  # each by its own threshold, and never the last
+        assert np.array_equal(masks["W1"], slow_mask(W, percent)) and not masks["W1"][W == 0].any()
+        assert np.array_equal(masks["W2"], slow_mask(W[:5, :6], percent))
 
 
 def three_layers(seed=11, zeros=0.3):
@@ -66,20 +57,13 @@ def three_layers(seed=11, zeros=0.3):
     return parameters
 
 
-def test_percentile_is_each_layers_own():
-    parameters = three_layers()
-    masks = prun_mask.make_masks(parameters, 30)
-    assert all(np.array_equal(masks[name], slow_mask(parameters[name], 30)) for name in ("W1", "W2"))
-
-
 def test_global_is_one_threshold_for_all_layers():
     parameters = three_layers()
     together = np.hstack([parameters["W1"].reshape(1, -1), parameters["W2"].reshape(1, -1)])
-    expected = slow_mask(together, 30)[0]
     masks = prun_mask.make_masks(parameters, 30, "global")
-    assert np.array_equal(np.concatenate([masks["W1"].ravel(), masks["W2"].ravel()]), expected)
+    assert np.array_equal(np.concatenate([masks["W1"].ravel(), masks["W2"].ravel()]), slow_mask(together, 30)[0])
     gone = [1 - masks[name].sum() / (parameters[name] != 0).sum() for name in masks]
-    assert gone[0] > 0.3 > gone[1]  # the layer of small weights loses more than its share
+    assert gone[0] > 0.3 > gone[1]  # the layer of small weights loses more
 
 
 def test_std_is_measured_on_the_unpruned_network():
@@ -99,22 +83,90 @@ def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
     assert prun_mask.make_masks(parameters, 5, criterion, parameters) == {} and prun_mask.degree(parameters) == 0
 
 
+def test_a_misspelt_criterion_is_refused():
+    with pytest.raises(ValueError, match="'precentile' is none of the criteria percentile, std, global"):
+        prun_mask.make_masks(three_layers(), 5, "precentile")
+
+
 def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
-    parameters = three_layers()
+    parameters, lines = three_layers(), []
     parameters["W1"][2, 3] = -9
-    emptied = []
-    masks = prun_mask.make_masks(parameters, 90, report_emptied=emptied.append)
-    assert emptied == [] and masks["W1"].sum() > 1
-    masks = prun_mask.make_masks(parameters, 100, report_emptied=emptied.append)
-    assert emptied == ["W1", "W2"]
+    masks = prun_mask.make_masks(parameters, 90, report=lines.append)
+    assert lines == [] and masks["W1"].sum() > 1
+    masks = prun_mask.make_masks(parameters, 100, report=lines.append)
+    assert lines == [f"{name} would be emptied: its last connection is kept" for name in ("W1", "W2")]
     assert masks["W1"].sum() == masks["W2"].sum() == 1 and masks["W1"][2, 3]
     assert np.abs(parameters["W2"][masks["W2"]]) == np.abs(parameters["W2"]).max()
+    parameters["W2"][:] = 0
+    assert not prun_mask.make_masks(parameters, 100, report=lines.append)["W2"].any()  # there is none to keep
     one = nn.initialize_parameters((20, 1, 1, 1), 1)  # of a single weight every percentile is that weight
     assert prun_mask.make_masks(one, 5)["W2"].all()
-    parameters["W2"][:] = 0
-    masks = prun_mask.make_masks(parameters, 100)
-    assert masks["W1"].sum() == 1 and not masks["W2"].any()  # there is none to keep
 
+
+def test_ties_that_prune_much_more_than_the_amount_are_reported():
+    """As in a network whose weights were quantised: |W| > threshold takes all equal ones, or none."""
+    parameters, lines = three_layers(zeros=0), []
+    parameters["W1"] = np.sign(parameters["W1"]) * np.where(np.arange(120).reshape(6, 20) < 70, 1, 2)
+    masks = prun_mask.make_masks(parameters, 5, report=lines.append)
+    assert lines == ["W1: 70 of 120 weights are pruned, not 5 %, because 70 are equal to the threshold"]
+    assert np.array_equal(masks["W1"], np.abs(parameters["W1"]) == 2)
+    with pytest.warns(UserWarning, match="70 are equal to the threshold"):
+        prun_mask.make_masks(parameters, 5)
+    prun_mask.make_masks(parameters, 50, report=lines.append)  # 58 % is not so far from 50 %
+    assert len(lines) == 1
+
+
+# ------------------------------------------------------------------------------------------------- masks from scores
+
+def test_exactly_so_many_of_the_largest_scores_are_kept():
+    scores = np.array([[0.5, -2, 0], [1, 0, -0.1]])  # the sign counts: no magnitudes
+    assert prun_mask.keep_largest(scores, 2).tolist() == [[True, False, False], [True, False, False]]
+    assert prun_mask.keep_largest(scores, 3).tolist() == [[True, False, True], [True, False, False]]  # 0: the first
+    assert prun_mask.keep_largest(scores, 6).all() and prun_mask.keep_largest(-np.abs(scores), 1)[0, 2]
+    equal = np.ones((4, 5))
+    for number in range(1, 21):
+        assert np.array_equal(prun_mask.keep_largest(equal, number), np.arange(20).reshape(4, 5) < number)
+    W = np.random.RandomState(0).randn(6, 10).round(1)  # with many ties
+    W[W < -1] = 0
+    for number in (1, 7, 20, np.count_nonzero(W)):
+        order = sorted(range(60), key=lambda i: -abs(W.flat[i]))  # which leaves equal ones in their order
+        mask = prun_mask.keep_largest(np.abs(W), number, among=W != 0)
+        assert mask.dtype == bool and np.flatnonzero(mask).tolist() == sorted(order[:number])
+        assert np.array_equal(mask, prun_mask.keep_largest(np.abs(W), number, among=(W != 0).astype(np.uint8)))
+
+
+def test_nan_scores_and_numbers_that_are_not_there_are_refused():
+    W = np.array([[0.5, -2, 0], [1, 0, -0.1]])
+    for number, among in ((0, None), (7, None), (-1, None), (2.5, None), (5, W != 0)):
+        with pytest.raises(ValueError, match=f"connections, of which {number} cannot be kept"):
+            prun_mask.keep_largest(W, number, among)
+    scores = np.where(W == 1, np.nan, W)
+    with pytest.raises(ValueError, match="1 of the scores are NaN"):
+        prun_mask.keep_largest(scores, 2)
+    assert prun_mask.keep_largest(scores, 1, among=W == 0.5)[0, 0]  # that one is pruned already
+    with pytest.raises(ValueError, match=r"has shape \(3, 2\), not \(2, 3\)"):
+        prun_mask.keep_largest(W, 2, among=np.ones((3, 2)))
+
+
+def test_masks_of_numbers_are_those_of_bool_and_others_are_refused():
+    parameters = three_layers(zeros=0)
+    masks = {name: np.random.RandomState(2).rand(*parameters[name].shape) < 0.5 for name in ("W1", "W2")}
+    pruned = prun_mask.apply_masks(parameters, masks)
+    for name, value in parameters.items():
+        assert np.array_equal(pruned[name], value * masks[name] if name in masks else value)
+    assert prun_mask.degree(pruned) == sum((~mask).sum() for mask in masks.values()) / 150 * 100
+    for kind in (np.uint8, int, np.float32, object):
+        other = prun_mask.apply_masks(parameters, {name: mask.astype(kind) for name, mask in masks.items()})
+        assert all(np.array_equal(pruned[name], other[name]) for name in pruned)
+    for wrong, text in (({"W1": masks["W1"] * 0.5}, "the mask of W1 holds other values than 0 and 1"),
+                        ({"W1": parameters["W1"]}, "holds other values"), ({"W2": masks["W2"] * np.nan}, "W2 holds"),
+                        ({"W2": masks["W1"]}, r"the mask of W2 has shape \(6, 20\), not \(5, 6\)"),
+                        ({"w1": masks["W1"]}, "a mask for 'w1'"), ({"b1": np.ones((6, 1))}, "a mask for 'b1'")):
+        with pytest.raises(ValueError, match=text):
+            prun_mask.apply_masks(parameters, wrong)
+
+
+# -------------------------------------------------------------------------------------- neurons without connections
 
 def assert_compact(parameters, X):
     pixels, small = prun_mask.compact(parameters)
@@ -125,7 +177,7 @@ def assert_compact(parameters, X):
     return pixels, small
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(10))
 def test_compact_network_has_the_same_outputs(seed):
     random = np.random.RandomState(seed)
     parameters = nn.initialize_parameters((25, 6, 5, 4, 3, 1), seed)
@@ -156,6 +208,27 @@ def test_compact_of_a_network_that_looks_at_nothing():
     assert pixels.size == 0 and small["W3"].shape == (1, 0)
 
 
+def test_dead_neurons_lose_their_connections():
+    """Unit 0 of layer 1 has no input; unit 1 of layer 2 no output, and then unit 2 of layer 1 has none either."""
+    masks = {"W1": np.array([[0, 0], [1, 0], [0, 1]], bool), "W2": np.array([[1, 1, 0], [0, 0, 1]], bool),
+             "W3": np.array([[1, 0]], bool)}
+    alive = prun_mask.without_dead_neurons(masks)
+    assert {name: mask.astype(int).tolist() for name, mask in alive.items()} == {
+        "W1": [[0, 0], [1, 0], [0, 0]], "W2": [[0, 1, 0], [0, 0, 0]], "W3": [[1, 0]]}
+    assert masks["W2"][0, 0]  # the given ones are left as they were
+
+
+def test_without_dead_neurons_is_what_compact_finds():
+    random, parameters = np.random.RandomState(3), nn.initialize_parameters((20, 9, 8, 3), 1)
+    for name in ("W1", "W2", "W3"):
+        parameters[name] *= random.rand(*parameters[name].shape) < 0.12
+    alive = prun_mask.without_dead_neurons({name: parameters[name] != 0 for name in ("W1", "W2", "W3")})
+    _, small = prun_mask.compact(parameters)
+    assert [int(alive[f"W{l}"].sum()) for l in (1, 2, 3)] == [np.count_nonzero(small[f"W{l}"]) for l in (1, 2, 3)]
+
+
+# ----------------------------------------------------------------------------------------------- the recorded degrees
+
 def degrees_of_39_steps(parameters):
     degrees = []
     for _ in range(39):
@@ -182,32 +255,3 @@ def test_example_shows_what_it_says():
     limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next threshold, ",
                                                                                  "smallest weight, "))
     assert limit < smallest  # and a tenth none
-
-
-def test_the_largest_are_kept_and_what_was_pruned_stays_pruned():
-    W = np.array([[0.5, -2, 0], [1, 0, -0.1]])
-    assert prun_mask.keep_largest(W, 2).tolist() == [[False, True, False], [True, False, False]]
-    assert prun_mask.keep_largest(W, 6).tolist() == (W != 0).tolist()
-    assert prun_mask.keep_largest(W, 5).tolist() == (W != 0).tolist()
-    for number in (0, 7, -1):
-        with pytest.raises(ValueError, match=f"of which {number} cannot be kept"):
-            prun_mask.keep_largest(W, number)
-
-
-def test_dead_neurons_lose_their_connections():
-    """Unit 0 of layer 1 has no input; unit 1 of layer 2 no output, and then unit 2 of layer 1 has none either."""
-    masks = {"W1": np.array([[0, 0], [1, 0], [0, 1]], bool), "W2": np.array([[1, 1, 0], [0, 0, 1]], bool),
-             "W3": np.array([[1, 0]], bool)}
-    alive = prun_mask.without_dead_neurons(masks)
-    assert {name: mask.astype(int).tolist() for name, mask in alive.items()} == {
-        "W1": [[0, 0], [1, 0], [0, 0]], "W2": [[0, 1, 0], [0, 0, 0]], "W3": [[1, 0]]}
-    assert masks["W2"][0, 0]  # the given ones are left as they were
-
-
-def test_without_dead_neurons_is_what_compact_finds():
-    random, parameters = np.random.RandomState(3), nn.initialize_parameters((20, 9, 8, 3), 1)
-    for name in ("W1", "W2", "W3"):
-        parameters[name] *= random.rand(*parameters[name].shape) < 0.12
-    alive = prun_mask.without_dead_neurons({name: parameters[name] != 0 for name in ("W1", "W2", "W3")})
-    _, small = prun_mask.compact(parameters)
-    assert [int(alive[f"W{l}"].sum()) for l in (1, 2, 3)] == [np.count_nonzero(small[f"W{l}"]) for l in (1, 2, 3)]
