@@ -1,452 +1,351 @@
 """The paper's claims, put to the test on the paper's own network: LeNet-300-100 on MNIST.
 
-Networks are trained with L1 and with L2, pruned to several sizes at once or step by step, and retrained in different
-ways; each beside its control. Each claim is a difference of two errors, or another number that is positive where the
-claim is right; for each seed there is one. A claim "holds" if the number is positive at every seed, it "does not hold"
-if it is negative at every seed, and otherwise it is "too close to call". Under no effect, five seeds of five would be
-positive once in 32 times, and negative as often. A difference of errors below SMALL must also be on one side of 0 in a
-paired bootstrap over the digits. Prints the errors, each claim with its verdict, and the numbers; draws the paper's
-Fig. 5, figure/claims.png, and its Fig. 6 and 7, figure/claims_layers.png. Needs the digits (`python -m
-datasets.fetch_mnist`).
+Networks are trained with L1 and with L2, pruned at once or step by step, and retrained in different ways, each beside
+its control. A claim is decided by a number that is positive where the claim is right; for each seed there is one. It
+holds if the number is positive at every seed, and the 95 % interval of a paired bootstrap over the digits is, too. It
+does not hold if all these are negative. Otherwise it is open: too close to call. Under no effect, five seeds of five
+would be positive once in 32 times, and negative as often.
 
-The settings were chosen on the last 10,000 training digits, held out (--held-out 10000). What is asked, and the rule,
-were revised after a first run on the test digits.
+Leaves a row for each network, figure/claims_networks.csv, and for each claim, density and seed, figure/claims.csv, and
+draws three figures: the claims, the paper's Fig. 5, and its Fig. 6 and 7. Needs the digits (`python -m
+datasets.fetch_mnist`). The settings were chosen on the last 10,000 training digits, held out (--held-out). What is
+asked, and the rule, were revised after a first run on the test digits.
 
 Time on 2 cores: about half an hour.
 """
 
 import functools
-import itertools
 import os
 import sys
-import textwrap
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 
 import nn_functions as nn
 import prun_mask
 import pruning
-from datasets import files, mnist, user_input
-from figure import digits, drawing, studies
-from figure.results import median_and_range
+from datasets import mnist, user_input
+from figure import digits, drawing, results
 
-SHARES = (0.5, 0.33, 0.2, 0.12, 0.08, 0.05, 0.03)  # of the connections that are kept
-LAST_LAYER = 3  # times as much is kept of it, as in the paper
+DENSITIES = (0.5, 0.33, 0.2, 0.12, 0.08, 0.05, 0.03)  # the fractions of layers 1 and 2 that are kept
+FACTORS = {"W1": 1, "W2": 1, "W3": 3}  # times the density; the last layer is pruned less, as in the paper
 # Of five factors each, 1e-5 to 8e-5 and 1e-4 to 1e-3, those of the least error after retraining, on held-out digits.
-PENALTIES = {"L1": {"l1": 4e-5}, "L2": {"l2": 6e-4}}
+L1, L2 = {"l1": 4e-5}, {"l2": 6e-4}
 DROPOUT = 0.4  # D_o, in both hidden layers of a network of its own
-DROPOUT_RATES = (0, 0.04, 0.15, 0.25)  # tried in retraining, beside D_o and D_r
 BATCH = 128
 LEARNING_RATE = 0.1  # falls to 0 along half a cosine in every training and retraining
 EPOCHS = 15  # of training
 RETRAINING_EPOCHS = 6
-AT = 0.05  # the share at which single comparisons are made
-TWELVE_TIMES = 0.08  # the share that the paper's networks keep
+AT = 0.05  # the density at which single comparisons are made
+TWELVE_TIMES = 0.08  # the density of the paper's networks
 FREE = 0.1  # points of error: no more than this counts as nothing
-FALL = 0.5  # points of error above the unpruned network's: here the fall begins
-SMALL = 0.2  # points of error: the bootstrap is for differences below it
-DRAWS = 2000  # of the bootstrap
+HELD_OUT = 10_000  # training digits, on which the settings were chosen
 NEW_SEED = 1000  # of new weights; is added to the network's own
+GROUPS = 100  # of digits, each of every hundredth one, which the bootstrap draws
+DRAWS = 2000  # of the bootstrap
 EDGES = np.linspace(-0.4, 0.4, 81)  # of the histogram of weights
+VERDICTS = {"does not hold": "C3", "holds": "C0", "open": "0.55"}  # and their colours
 
-# The lines of Fig. 5, an error at each of SHARES: without retraining, and with it.
-WITHOUT = {"L1, without retraining": "C1s:", "L2, without retraining": "C0o:"}
-WITH = {"L1, with retraining": "C1s-", "L2, with retraining": "C0o-", "L1, then retraining with L2": "C4D-",
-        "L2, iterative": "C2^-", "L2, at once, retrained as long as iterative": "C3v-",
-        "L2, thresholds by standard deviations": "C5P-"}
-LAYERS = {"W1": "C0o-", "W2": "C1s-", "W3": "C2^-"}  # the lines of Fig. 6
+# The lines of Fig. 5, without retraining and with it, and of Fig. 6: colour, marker, line. The histograms of Fig. 7.
+WITHOUT = {"L1, not retrained": "C1s:", "L2, not retrained": "C0o:"}
+WITH = {"L1, retrained": "C1s-", "L2, retrained": "C0o-", "L1, then L2": "C4D-", "L2, iterative": "C2^-",
+        "L2, at once, as long": "C3v-", "L2, by standard deviations": "C5P-"}
+LAYERS = {"layer 1 alone": "C0o-", "layer 2 alone": "C1s-", "layer 3 alone": "C2^-"}
+HISTOGRAMS = {("unpruned", 1): "0.6", ("L2, not retrained", AT): "C1", ("L2, retrained", AT): "C0"}
+COLUMNS = ("network", "density", "seed", "kept", "kept_1", "kept_2", "kept_3", "error", "error_by_group",
+           "dead_kept", "other_kept", "histogram")
 
 
 class Claim(NamedTuple):
-    """A claim of the paper, and the number that decides it, above -free where the claim is right.
-
-    The number is the error of the network `worse` - that of the network `better`, at each of the shares; or, where
-    these are "", what `run` returns under the claim's name.
-    """
+    """A claim of the paper. Its number is the error of the network `worse` - that of `better` + `free`, in points."""
 
     where: str  # in the paper
     text: str
-    number: str  # what it is, in words
     worse: str = ""
     better: str = ""
-    shares: tuple = (AT,)
+    densities: tuple = (AT,)
     free: float = 0
 
 
-CLAIMS = {
-    "retraining": Claim("3", "without retraining, accuracy suffers", "error pruned, not retrained - unpruned (L2)",
-                        "L2, without retraining", "unpruned", SHARES),
-    "L1 first": Claim("3.1", "before retraining, L1 is better", "error of L2 - of L1, without retraining",
-                      "L2, without retraining", "L1, without retraining", SHARES),
-    "L2 after": Claim("3.1", "after retraining, L2 is better", "error of L1 - of L2, with retraining",
-                      "L1, with retraining", "L2, with retraining", SHARES),
-    "L1 then L2": Claim("5", f"L1 to prune, L2 to retrain is not better (by {FREE}) than L2 for both",
-                        f"error of L1 then L2 - of L2, above -{FREE}", "L1, then retraining with L2",
-                        "L2, with retraining", SHARES, FREE),
-    "less dropout": Claim("3.2", "dropout is to be reduced for retraining", "error with D_o - with D_r",
-                          "dropout D_o", "dropout D_r"),
-    "dropout at all": Claim("3.2", "some dropout, D_r, is better in retraining than none", "error with 0 - with D_r",
-                            "dropout 0", "dropout D_r"),
-    "new": Claim("3.3", "surviving weights are better than new ones", "error of new, trained as long - of surviving",
-                 "new weights", "L2, with retraining"),
-    "rewound": Claim("3.3", "surviving weights are better than the network's own first ones",
-                     "error of rewound, trained as long - of surviving", "first weights", "L2, with retraining"),
-    "iterative": Claim("3.4", "iterative pruning is better than at once",
-                       "error at once, retrained as long - iterative",
-                       "L2, at once, retrained as long as iterative", "L2, iterative", SHARES[1:]),
-    "random": Claim("3.4", "pruning at random, with a probability by magnitude, is worse",
-                    "error of random - of the smallest", "at random, by magnitude", "L2, with retraining"),
-    "neurons": Claim("3.5", "the next pruning takes the inputs of neurons without outputs",
-                     f"kept from {AT:.0%} to {min(SHARES):.0%} of other neurons' inputs - of theirs (%)"),
-    "regularisation": Claim("3.5", "it is regularisation that does so",
-                            "kept of their inputs without L2 - with L2 (%)"),
-    "half": Claim("5", f"half of the connections can go at no cost (of {FREE}), without retraining",
-                  f"error unpruned - pruned, not retrained (L2), above -{FREE}", "unpruned", "L2, without retraining",
-                  (0.5,), FREE),
-    "fall": Claim("5", "without retraining the fall begins at more connections than with it",
-                  f"share kept (%) where the error is {FALL} higher, without - with"),
-    "slightly better": Claim("5", "the pruned network is slightly better than the unpruned one, trained as long",
-                             "error unpruned, trained as long - iterative", "unpruned, trained as long",
-                             "L2, iterative", (TWELVE_TIMES,)),
-    "last, first": Claim("5, Fig. 6", "(ours) the last layer is hurt more than the first by the same share",
-                         "error with layer 3 alone pruned - layer 1 alone", "W3", "W1", SHARES),
-    "last, second": Claim("5, Fig. 6", "(ours) the last layer is hurt more than the second by the same share",
-                          "error with layer 3 alone pruned - layer 2 alone", "W3", "W2", SHARES),
-    "hills": Claim("5, Fig. 7", "retraining moves the surviving weights further out",
-                   "standard deviation in layer 1, after - before"),
-    "tails": Claim("5, Fig. 7", "and the largest of them, too", "99th percentile of the magnitudes, after - before"),
-}
+NEURONS = Claim("3.5", "inputs of neurons without outputs go next (%)")  # its number is another one, see `numbers_of`
+CLAIMS = (
+    Claim("3", "without retraining, accuracy suffers", "L2, not retrained", "unpruned", DENSITIES),
+    Claim("3.1", "before retraining, L1 is better than L2", "L2, not retrained", "L1, not retrained", DENSITIES),
+    Claim("3.1", "after retraining, L2 is better than L1", "L1, retrained", "L2, retrained", DENSITIES),
+    Claim("3.2", "dropout is to be reduced for retraining", "dropout D_o", "dropout D_r"),
+    Claim("3.2", "reduced dropout is better than none", "no dropout", "dropout D_r"),
+    Claim("3.3", "surviving weights are better than new ones", "new weights", "L2, retrained"),
+    Claim("3.3", "surviving weights are better than their first values", "first weights", "L2, retrained"),
+    Claim("3.4", "iterative pruning is better than at once", "L2, at once, as long", "L2, iterative", DENSITIES[1:]),
+    Claim("3.4", "pruning at random, by magnitude, is worse", "at random, by magnitude", "L2, retrained"),
+    NEURONS,
+    Claim("5", f"half can go, not retrained, for at most {FREE}", "unpruned", "L2, not retrained", (0.5,), FREE),
+    Claim("5", f"L1, then L2 is at most {FREE} better than L2", "L1, then L2", "L2, retrained", DENSITIES, FREE),
+    Claim("5", "pruned is better than unpruned, as long", "unpruned, as long", "L2, iterative", (TWELVE_TIMES,)),
+    Claim("ours", "layer 3 is hurt more than layer 1", "layer 3 alone", "layer 1 alone", DENSITIES))
 
-
-class Lab:
-    """What the experiments of a seed share: the data, the settings, and how networks are judged."""
-
-    def __init__(self, folder, held_out, seed, epochs, retraining_epochs):
-        self.data, self.seed = mnist.load_mnist(folder, held_out), seed
-        self.epochs, self.retraining_epochs = epochs, retraining_epochs
-
-    def settings(self, epochs, **more):
-        """The arguments of `nn_functions.minibatch_descent`, but for data, parameters and masks."""
-        iterations = epochs * -(-self.data.X_train.shape[1] // BATCH)
-        return {"learning_rate": nn.half_cosine(LEARNING_RATE, iterations), "iterations": iterations, "batch": BATCH,
-                "momentum": digits.MOMENTUM, "seed": self.seed, **more}
-
-    def train(self, epochs=None, **more):
-        """A trained network; epochs : other than the usual number; more : penalties, dropout."""
-        return nn.minibatch_descent(self.data.X_train, self.data.Y_train, digits.new_parameters(self.seed),
-                                    **self.settings(epochs or self.epochs, **more))[0]
-
-    def retrain(self, parameters, masks, epochs=None, **more):
-        """The network with masks applied, retrained."""
-        steps = pruning.prune_iteratively(self.data, parameters, lambda *_: masks, descent=nn.minibatch_descent,
-                                          **self.settings(epochs or self.retraining_epochs, **more))
-        return next(steps).parameters
-
-    def iterate(self, parameters, **more):
-        """The networks after pruning to each of SHARES in turn, with retraining after each."""
-        steps = pruning.prune_iteratively(self.data, parameters,
-                                          lambda step, before: keep_share(before, SHARES[step - 1]),
-                                          descent=nn.minibatch_descent, **self.settings(self.retraining_epochs, **more))
-        return [step.parameters for step in itertools.islice(steps, len(SHARES))]
-
-    def wrong(self, parameters):
-        """Which test digits are judged wrongly, bool of shape (m,)."""
-        return nn.predict(self.data.X_test, parameters).argmax(axis=0) != self.data.Y_test.argmax(axis=0)
-
-
-def keep_share(parameters, share, strength=np.abs):
-    """The masks that keep a share of each layer, strongest first; strength : of weights, an array of their shape."""
+def keep_fraction(parameters, fraction, scores=np.abs):
+    """The masks that keep a fraction of each layer, times its factor, of largest scores; what was pruned stays so."""
     masks = {}
-    for name in ("W1", "W2", "W3"):
+    for name, factor in FACTORS.items():
         W = parameters[name]
-        kept = min(1, LAST_LAYER * share) if name == "W3" else share
-        masks[name] = prun_mask.keep_largest(np.where(W, strength(W), 0), max(1, round(kept * W.size)))
+        number = min(round(min(1, factor * fraction) * W.size), np.count_nonzero(W))
+        masks[name] = prun_mask.keep_largest(scores(W), number, among=W != 0)
     return masks
 
 
-def keep_by_deviations(parameters, share):
-    """The masks of as many connections as `keep_share` keeps, by section 4 of the paper.
+def keep_by_deviations(parameters, fraction):
+    """The masks of as many connections as `keep_fraction` keeps, by section 4 of the paper.
 
     A layer's threshold is a quality parameter, one for all layers, times the standard deviation of its weights.
     """
-    number = sum(np.count_nonzero(mask) for mask in keep_share(parameters, share).values())
-    deviations = {name: np.abs(parameters[name]) / parameters[name].std() for name in ("W1", "W2", "W3")}
-    quality = np.partition(np.concatenate([values.ravel() for values in deviations.values()]), -number)[-number]
+    number = sum(np.count_nonzero(mask) for mask in keep_fraction(parameters, fraction).values())
+    deviations = {name: np.abs(parameters[name]) / parameters[name].std() for name in FACTORS}
+    quality = np.sort(np.concatenate([values.ravel() for values in deviations.values()]))[-number]
     return {name: values >= quality for name, values in deviations.items()}
 
 
-# ---------------------------------------------------------------------------------------------------- experiments
+def steps(data, seed, parameters, masks_of, epochs, **more):
+    """Prune and retrain step by step: yields the parameters; masks_of, more : see `pruning.prune_iteratively`."""
+    iterations = epochs * -(-data.X_train.shape[1] // BATCH)
+    for step in pruning.prune_iteratively(data, parameters, masks_of, descent=nn.minibatch_descent, seed=seed,
+                                          learning_rate=nn.half_cosine(LEARNING_RATE, iterations),
+                                          iterations=iterations, batch=BATCH, momentum=digits.MOMENTUM, **more):
+        yield step.parameters
 
-def run(folder, held_out, epochs, retraining_epochs, seed):
-    """All experiments of a seed.
 
-    Returns three dicts: from a network's name and the share kept to which digits it judges wrongly, bool of shape (m,);
-    from a name in CLAIMS to a list of numbers; and the histograms of the weights of layer 1.
+def networks_of(data, seed, epochs, retraining_epochs):
+    """Do all experiments of a seed. Returns a dict from a network's name and density, 1 if unpruned, to parameters."""
+    def retrain(parameters, masks, epochs=retraining_epochs, **more):
+        return next(steps(data, seed, parameters, lambda *_: masks, epochs, **more))
+
+    def scores(W):  # the largest of these are a draw without replacement by weight (Efraimidis and Spirakis)
+        return random.random(W.shape) ** (1 / np.maximum(np.abs(W) / np.abs(W).max(), 1e-3))
+
+    random, start = np.random.default_rng(seed), digits.new_parameters(seed)
+    train = functools.partial(retrain, start, {}, first_step=0)
+    unpruned, unpruned_l1, with_dropout = (train(epochs, **more) for more in (L2, L1, {**L2, "dropout": DROPOUT}))
+    as_long = train(epochs + retraining_epochs * (1 + DENSITIES.index(TWELVE_TIMES)), **L2)
+    networks = {("unpruned", 1): unpruned, ("unpruned, L1", 1): unpruned_l1, ("unpruned, as long", 1): as_long}
+    iterative = steps(data, seed, unpruned, lambda step, before: keep_fraction(before, DENSITIES[step - 1]),
+                      retraining_epochs, **L2)
+    for step, density in enumerate(DENSITIES, start=1):  # Fig. 5
+        masks, masks_l1 = keep_fraction(unpruned, density), keep_fraction(unpruned_l1, density)
+        at = {"L1, not retrained": prun_mask.apply_masks(unpruned_l1, masks_l1),
+              "L2, not retrained": prun_mask.apply_masks(unpruned, masks),
+              "L1, retrained": retrain(unpruned_l1, masks_l1, **L1),
+              "L2, retrained": retrain(unpruned, masks, **L2),
+              "L1, then L2": retrain(unpruned_l1, masks_l1, **L2),
+              "L2, iterative": next(iterative),
+              "L2, at once, as long": retrain(unpruned, masks, step * retraining_epochs, **L2),
+              "L2, by standard deviations": retrain(unpruned, keep_by_deviations(unpruned, density), **L2)}
+        for line, name in zip(LAYERS, FACTORS):  # Fig. 6
+            mask = prun_mask.keep_largest(np.abs(unpruned[name]), round(density * unpruned[name].size))
+            at[line] = prun_mask.apply_masks(unpruned, {name: mask})
+        networks |= {(name, density): network for name, network in at.items()}
+
+    masks, masks_d = keep_fraction(unpruned, AT), keep_fraction(with_dropout, AT)
+    at = {"no dropout": retrain(with_dropout, masks_d, **L2),
+          "dropout D_o": retrain(with_dropout, masks_d, dropout=DROPOUT, adjust_dropout=False, **L2),
+          "dropout D_r": retrain(with_dropout, masks_d, dropout=DROPOUT, **L2),
+          "new weights": retrain(digits.new_parameters(NEW_SEED + seed), masks, epochs + retraining_epochs, **L2),
+          "first weights": retrain(start, masks, epochs + retraining_epochs, **L2),
+          "at random, by magnitude": retrain(unpruned, keep_fraction(unpruned, AT, scores), **L2)}
+    return networks | {(name, AT): network for name, network in at.items()}
+
+
+def kept_inputs(masks, after):
+    """Section 3.5: how many percent of the inputs of neurons without outputs the next pruning keeps, and of others."""
+    has_outputs = np.concatenate([masks["W2"].any(axis=0), masks["W3"].any(axis=0)])
+    before, left = (np.concatenate([mask["W1"].sum(axis=1), mask["W2"].sum(axis=1)]) for mask in (masks, after))
+    return [100 * left[units].sum() / before[units].sum() for units in (~has_outputs, has_outputs)]
+
+
+def run(folder, held_out, epochs, retraining_epochs, job):
+    """The rows of a seed, see COLUMNS; held_out : see `mnist.load_mnist`.
+
+    error_by_group : the error of each of GROUPS groups of digits, in percent; dead_kept, other_kept : see
+    `kept_inputs`; histogram : of the weights of layer 1, between EDGES
     """
-    lab = Lab(folder, held_out, seed, epochs, retraining_epochs)
-    trained = {kind: lab.train(**penalty) for kind, penalty in PENALTIES.items()}
-    networks = {("unpruned", 1): trained["L2"], ("unpruned, L1", 1): trained["L1"],
-                **lines(lab, trained), **dropouts(lab), **starts(lab, trained["L2"]), **layers(trained["L2"])}
-    wrong = {name: lab.wrong(network) for name, network in networks.items()}
-    masks = keep_share(trained["L2"], AT)
-    retrained = networks["L2, with retraining", AT]
-    numbers = {**neurons(masks, retrained, lab.retrain(trained["L2"], masks)),
-               **falls(wrong),
-               **spreads(trained["L2"]["W1"][masks["W1"]], retrained["W1"][masks["W1"]])}
-    histograms = {name: np.histogram(W, EDGES)[0] for name, W in (
-        ("unpruned", trained["L2"]["W1"]), (f"{AT:.0%} kept, before retraining", trained["L2"]["W1"][masks["W1"]]),
-        (f"{AT:.0%} kept, after retraining", retrained["W1"][masks["W1"]]))}
-    return wrong, numbers, histograms
+    data, rows = mnist.load_mnist(folder, held_out), []
+    networks = networks_of(data, job["seed"], epochs, retraining_epochs)
+    for name, parameters in networks.items():
+        kept = {f"kept_{l}": np.count_nonzero(parameters[f"W{l}"]) for l in (1, 2, 3)}
+        wrong = nn.predict(data.X_test, parameters).argmax(axis=0) != data.Y_test.argmax(axis=0)
+        row = {"network": name[0], "density": name[1], "kept": sum(kept.values()), **kept,
+               "error": round(100 * wrong.mean(), 4),
+               "error_by_group": " ".join(f"{100 * wrong[i::GROUPS].mean():g}" for i in range(GROUPS))}
+        if name in HISTOGRAMS:
+            W1 = parameters["W1"]
+            row["histogram"] = " ".join(map(str, np.histogram(W1[W1 != 0], EDGES)[0]))
+        if name == ("L2, retrained", AT):
+            row["dead_kept"], row["other_kept"] = kept_inputs(
+                keep_fraction(networks["unpruned", 1], AT), keep_fraction(parameters, min(DENSITIES)))
+        rows.append(row)
+    return rows
 
 
-def lines(lab, trained):
-    """The networks of Fig. 5 (sections 3, 3.1, 3.4, 4 and 5)."""
-    networks = {}
-    for share in SHARES:
-        for kind, penalty in PENALTIES.items():
-            masks = keep_share(trained[kind], share)
-            networks[f"{kind}, without retraining", share] = prun_mask.apply_masks(trained[kind], masks)
-            networks[f"{kind}, with retraining", share] = lab.retrain(trained[kind], masks, **penalty)
-        networks["L1, then retraining with L2", share] = lab.retrain(
-            trained["L1"], keep_share(trained["L1"], share), **PENALTIES["L2"])
-        networks["L2, thresholds by standard deviations", share] = lab.retrain(
-            trained["L2"], keep_by_deviations(trained["L2"], share), **PENALTIES["L2"])
-    iterative = lab.iterate(trained["L2"], **PENALTIES["L2"])
-    for step, (share, network) in enumerate(zip(SHARES, iterative), start=1):
-        networks["L2, iterative", share] = network
-        networks["L2, at once, retrained as long as iterative", share] = lab.retrain(
-            trained["L2"], keep_share(trained["L2"], share), step * lab.retraining_epochs, **PENALTIES["L2"])
-    networks["unpruned, trained as long", 1] = lab.train(
-        lab.epochs + (1 + SHARES.index(TWELVE_TIMES)) * lab.retraining_epochs, **PENALTIES["L2"])
-    return networks
-
-
-def dropouts(lab):
-    """Section 3.2: a network trained with dropout, and retrained with several rates."""
-    trained = lab.train(dropout=DROPOUT, **PENALTIES["L2"])
-    masks = keep_share(trained, AT)
-    networks = {(f"dropout {rate:g}", AT): lab.retrain(trained, masks, dropout=rate, adjust_dropout=False,
-                                                       **PENALTIES["L2"]) for rate in DROPOUT_RATES}
-    for name, adjusted in (("D_o", False), ("D_r", True)):
-        networks[f"dropout {name}", AT] = lab.retrain(trained, masks, dropout=DROPOUT, adjust_dropout=adjusted,
-                                                      **PENALTIES["L2"])
-    return networks
-
-
-def starts(lab, trained):
-    """Section 3.3: other weights in the same masks, trained for as long as the surviving ones. And 3.4, other masks."""
-    masks, both = keep_share(trained, AT), lab.epochs + lab.retraining_epochs
-    generator = np.random.default_rng(lab.seed)
-
-    def strength(W):  # the largest of these are a draw without replacement by weight (Efraimidis and Spirakis)
-        return generator.random(W.shape) ** (1 / np.maximum(np.abs(W) / np.abs(W).max(), 1e-3))
-
-    return {("new weights", AT): lab.retrain(digits.new_parameters(NEW_SEED + lab.seed), masks, both,
-                                             **PENALTIES["L2"]),
-            ("first weights", AT): lab.retrain(digits.new_parameters(lab.seed), masks, both, **PENALTIES["L2"]),
-            ("at random, by magnitude", AT): lab.retrain(trained, keep_share(trained, AT, strength),
-                                                         **PENALTIES["L2"])}
-
-
-def layers(trained):
-    """Section 5, Fig. 6: each layer pruned alone, to the same share, without retraining."""
-    return {(name, share): prun_mask.apply_masks(
-        trained, {name: prun_mask.keep_largest(trained[name], round(share * trained[name].size))})
-        for name in LAYERS for share in SHARES}
-
-
-def neurons(masks, with_l2, without_l2):
-    """Section 3.5: the inputs of neurons without outputs; how many of them does the next pruning keep, in percent?
-
-    masks : of the pruning before; with_l2, without_l2 : the network after retraining, with L2 and without
-    """
-    unused = {l: ~masks[f"W{l + 1}"].any(axis=0) for l in (1, 2)}
-
-    def kept(network, units):
-        after = keep_share(network, min(SHARES))
-        before = sum(masks[f"W{l}"][units[l]].sum() for l in units)
-        return 100 * sum(after[f"W{l}"][units[l]].sum() for l in units) / before if before else np.nan
-
-    others = kept(with_l2, {l: ~these for l, these in unused.items()})
-    return {"neurons": [others - kept(with_l2, unused)],
-            "regularisation": [kept(without_l2, unused) - kept(with_l2, unused)]}
-
-
-def falls(wrong):
-    """Section 5: where the error becomes FALL higher than the unpruned network's, in percent of the connections kept.
-    """
-    limit = 100 * wrong["unpruned", 1].mean() + FALL
-    without, with_it = (next((100 * share for share in SHARES if 100 * wrong[line, share].mean() > limit), 0)
-                        for line in ("L2, without retraining", "L2, with retraining"))
-    return {"fall": [without - with_it], "fall without": [without], "fall with": [with_it]}
-
-
-def spreads(before, after):
-    """Section 5, Fig. 7: the surviving weights of layer 1, before and after retraining."""
-    return {"hills": [after.std() - before.std()],
-            "tails": [np.percentile(np.abs(after), 99) - np.percentile(np.abs(before), 99)]}
-
-
-# --------------------------------------------------------------------------------------------------------- results
-
-def wrong_of(results, line, share):
-    """Which digits the networks of the seeds judge wrongly, bool of shape (seeds, m); share : 1 of unpruned ones."""
-    return np.array([wrong[line, 1 if line.startswith("unpruned") else share] for wrong, _, _ in results])
-
-
-def errors(results, line, share):
-    """The errors of the networks of the seeds, in percent, of shape (seeds,)."""
-    return 100 * wrong_of(results, line, share).mean(axis=1)
+def column(rows, network, density, name="error"):
+    """The values of a column for a network at a density, an array of one a seed; by group of shape (seeds, GROUPS)."""
+    values = [row[name] for row in rows if (row["network"], row["density"]) == (network, density)]
+    return np.array([value.split() for value in values] if name == "error_by_group" else values, float)
 
 
 def bootstrap(differences):
-    """The 95 % interval of the mean when the digits are drawn anew; differences : of shape (seeds, m), paired."""
-    of_digits, generator = differences.mean(axis=0), np.random.default_rng(1)
-    means = [of_digits[generator.integers(len(of_digits), size=len(of_digits))].mean() for _ in range(DRAWS)]
-    return np.percentile(means, [2.5, 97.5])
+    """The 95 % interval of the mean of (seeds, GROUPS) when groups of digits are drawn anew, the same for all seeds."""
+    draws = np.random.default_rng(1).integers(GROUPS, size=(DRAWS, GROUPS))
+    return np.percentile(differences.mean(axis=0)[draws].mean(axis=1), [2.5, 97.5])
+
+
+def numbers_of(claim, density, rows):
+    """The number of a claim for each seed; and the ends of the interval, if it is a difference of errors."""
+    if claim is NEURONS:  # how many percent of the inputs of other neurons are kept, less how many of theirs
+        return column(rows, "L2, retrained", AT, "other_kept") - column(rows, "L2, retrained", AT, "dead_kept"), ()
+    worse, better = (column(rows, network, 1 if network.startswith("unpruned") else density, "error_by_group")
+                     for network in (claim.worse, claim.better))
+    return (worse - better).mean(axis=1) + claim.free, bootstrap(worse - better) + claim.free
 
 
 def verdict(numbers):
-    """What numbers, positive where a claim is right, say of it: those of the seeds, and the ends of an interval."""
-    if np.isfinite(numbers).all() and (np.array(numbers) > 0).all():
-        return "holds"
-    return "does not hold" if (np.array(numbers) < 0).all() else "too close to call"
+    """What numbers say of a claim: those of the seeds, and the ends of the interval."""
+    signs = set(np.sign(numbers))
+    return "holds" if signs == {1} else "does not hold" if signs == {-1} else "open"
 
 
-def judge(name, results):
-    """For each share of a claim: the numbers of the seeds, the interval or None, and the verdict."""
-    claim, judged = CLAIMS[name], []
-    for i, share in enumerate(claim.shares):
-        interval = None
-        if claim.worse:
-            differences = 100.0 * wrong_of(results, claim.worse, share) - 100.0 * wrong_of(results, claim.better, share)
-            numbers = differences.mean(axis=1)
-            if abs(np.median(numbers)) < SMALL:
-                interval = bootstrap(differences)
-        else:
-            numbers = np.array([found[name][i] for _, found, _ in results])
-        ends = [*numbers, *(() if interval is None else interval)]
-        judged.append((numbers, interval, verdict(np.array(ends) + claim.free)))
+def judge(rows):
+    """Decide the claims: a dict from claim and density to rows of claims.csv, one a seed."""
+    judged, seeds = {}, dict.fromkeys(row["seed"] for row in rows)
+    for claim in CLAIMS:
+        for density in claim.densities:
+            numbers, ends = (np.round(values, 4).tolist() for values in numbers_of(claim, density, rows))
+            low, high = ends or (None, None)
+            judged[claim, density] = [{"claim": claim.text, "density": density, "seed": seed, "value": number,
+                                       "low": low, "high": high, "verdict": verdict(numbers + ends)}
+                                      for seed, number in zip(seeds, numbers)]
     return judged
 
 
-def verdicts_by_share(claim, verdicts):
-    """One verdict in bold; or if they differ, each of them with its shares."""
-    if len(set(verdicts)) == 1:
-        return f"**{verdicts[0]}**"
-    return "; ".join(f"**{words}** at {', '.join(f'{s:.0%}' for s, v in zip(claim.shares, verdicts) if v == words)}"
-                     for words in dict.fromkeys(verdicts))
+def sum_up(judged, claim):
+    """The verdict on a claim that counts, the first of VERDICTS that it has anywhere; and the densities of each."""
+    at = {word: [density for density in claim.densities if judged[claim, density][0]["verdict"] == word]
+          for word in VERDICTS}
+    return next(word for word in VERDICTS if at[word]), at
 
 
-def print_errors(results):
-    """Print a row for each line of the figures, and one for each network that is compared at one share only."""
-    print("| error (%), medians; kept: | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |")
-    print("| --- |" + " ---: |" * len(SHARES))
-    for line in (*WITHOUT, *WITH, *LAYERS):
-        name = f"only {line} pruned, without retraining" if line in LAYERS else line
-        medians = [np.median(errors(results, line, share)) for share in SHARES]
-        print(f"| {name} | " + " | ".join(f"{median:.2f}" for median in medians) + " |")
-    print("\n| network | kept | error (%), median (range) |\n| --- | ---: | ---: |")
-    for line, share in results[0][0]:
-        if line not in (*WITHOUT, *WITH, *LAYERS):
-            print(f"| {line} | {share:.0%} | {median_and_range(errors(results, line, share), unit='')} |")
+# ----------------------------------------------------------------------------------------------- tables and figures
+
+def print_tables(rows, judged):
+    """Print the verdicts, with the median at the lowest density that has the one that counts; and all errors."""
+    cells = []
+    for claim in CLAIMS:
+        first, at = sum_up(judged, claim)
+        words = [f"{word} at {', '.join(f'{100 * density:g}' for density in at[word])} %"
+                 for word in ("holds", "does not hold") if at[word]]
+        lowest = at[first][-1]
+        number = f"{np.median([row['value'] for row in judged[claim, lowest]]):.2f} at {100 * lowest:g} %"
+        cells.append([claim.where, claim.text, "; ".join(words) or "open", number])
+    header = ["section", "claim", "verdict (else open)", "points, median"]
+    results.print_table("claims: verdicts", results.table(header, cells, left=3))
+    cells, densities = [], (1, *DENSITIES)
+    for name in dict.fromkeys(row["network"] for row in rows):
+        errors = (column(rows, name, density) for density in densities)
+        cells.append([name, *(f"{np.median(of_seeds):.2f}" if of_seeds.size else "" for of_seeds in errors)])
+    header = ["error (%), median; density:", *map("{:.0%}".format, densities)]
+    results.print_table("claims: errors", results.table(header, cells))
 
 
-def print_claims(results):
-    """Print the verdicts, and then the numbers that they rest on; results : for each seed what `run` returned."""
-    judged = {name: judge(name, results) for name in CLAIMS}
-    print()
-    for name, claim in CLAIMS.items():
-        print(f"- {claim.where}: {claim.text}:\n  {verdicts_by_share(claim, [words for _, _, words in judged[name]])}\n"
-              f"  (`{name}`: {claim.number})")
-    print("\n| number | kept | median (range) | bootstrap | verdict |\n| --- | ---: | ---: | ---: | --- |")
-    for name, claim in CLAIMS.items():
-        for share, (numbers, interval, words) in zip(claim.shares, judged[name]):
-            between = "" if interval is None else "{:.3f} to {:.3f}".format(*interval)
-            print(f"| `{name}` | {share:.0%} | {median_and_range(numbers, form(name), '')} | {between} | "
-                  f"{words} |")
-    without, with_it = (np.median([numbers[f"fall {which}"] for _, numbers, _ in results])
-                        for which in ("without", "with"))
-    seeds, asked = len(results), sum(len(claim.shares) for claim in CLAIMS.values() if not claim.free)
-    print("\n" + textwrap.fill(
-        f"The error is {FALL} points higher at {without:.0f} % of the connections without retraining, and at "
-        f"{with_it:.0f} % with it (0: nowhere); the paper's accuracy begins to fall at a third and at a tenth. "
-        f"Under no effect, all {seeds} seeds are positive once in {2 ** seeds} times, and negative as often; {asked} "
-        f"numbers are asked so, without those that have {FREE} to spare.", 100))
-
-
-def form(name):
-    """How the numbers of a claim are written; name : its key in CLAIMS."""
-    return "{:.3f}" if name in ("hills", "tails") else "{:.2f}"
-
-
-def draw(results, path, show=False):
-    """Draw the paper's Fig. 5: how much the accuracy changes, against the share that is pruned."""
-    figure, panels = drawing.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
-    for axes, lines, title, limits in ((panels[0], WITHOUT, "without retraining", (-5, 0.6)),
-                                       (panels[1], WITH, "with retraining: ten times enlarged", (-0.6, 0.3))):
-        for line, style in lines.items():
-            before = errors(results, "unpruned, L1" if line.startswith("L1") else "unpruned", 1)
-            draw_line(axes, [before - errors(results, line, share) for share in SHARES], style, line)
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.set(xlabel="connections pruned away (%)", ylabel="change of the accuracy on the test digits (points)",
-                 title=title, ylim=limits)
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower left", frameon=False, fontsize=8)
-    figure.suptitle(f"LeNet-300-100, the lines of the paper's Fig. 5: median and range of {len(results)} seeds")
+def draw_claims(judged, path, show=False):
+    """Draw what decides each claim: a row for each density, with a dot for each seed and the bar of the bootstrap."""
+    figure, axes = drawing.subplots(figsize=(9.5, 10), layout="constrained")
+    labels, y = {}, 0
+    for claim in CLAIMS:
+        for density in claim.densities:
+            seeds = judged[claim, density]
+            color, ends = VERDICTS[seeds[0]["verdict"]], (seeds[0]["low"], seeds[0]["high"])
+            axes.plot(ends, (y, y), color=color, linewidth=6, alpha=0.4, solid_capstyle="butt")
+            axes.plot([row["value"] for row in seeds], [y] * len(seeds), "o", color=color, markersize=3.5)
+            labels[y] = f"{claim.text if density == claim.densities[0] else ''} {density:>5.0%}"
+            y += 1
+        y += 0.7
+    counts = [sum_up(judged, claim)[0] for claim in CLAIMS]
+    for word, color in VERDICTS.items():
+        axes.plot([], [], "o-", color=color, label=word)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xscale("symlog", linthresh=0.1, linscale=0.6)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_yticks(list(labels), labels.values(), fontsize=8)
+    axes.set(ylim=(y, -1), xlim=(None, 100), xlabel="in favour of the claim: points of error, or % (linear up to 0.1)",
+             title=f"Of {len(CLAIMS)} claims, {counts.count('holds')} hold at one density or more, "
+                   f"{counts.count('does not hold')} do not, {counts.count('open')} are open")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower left")
     drawing.save_figure(figure, path, show)
 
 
-def draw_line(axes, values, style, label):
-    """Draw the median and the range of the seeds against the share pruned; values : of shape (shares, seeds)."""
-    pruned = 100 * (1 - np.array(SHARES))
-    axes.plot(pruned, np.median(values, axis=1), style, markersize=5, label=label)
-    axes.fill_between(pruned, np.min(values, axis=1), np.max(values, axis=1), color=style[:2], alpha=0.15, linewidth=0)
+def draw_lines(axes, rows, lines, change, **settings):
+    """Draw the error, or the change of the accuracy, against the pruning degree: medians, and thin each seed."""
+    kept = 100 * np.array(DENSITIES)
+    for line, style in lines.items():
+        values = np.array([column(rows, line, density) for density in DENSITIES])
+        if change:
+            values = column(rows, "unpruned, L1" if line.startswith("L1") else "unpruned", 1) - values
+        axes.plot(kept, values, style[:2] + style[3:], linewidth=0.5, alpha=0.7)
+        axes.plot(kept, np.median(values, axis=1), style, linewidth=1.8, markersize=5, label=line)
+    drawing.set_degrees(axes, [round(100 - at) for at in kept], 97.3)
+    axes.set(xlim=(56, 2.7), **settings)
 
 
-def draw_layers(results, path, show=False):
-    """Draw the paper's Fig. 6, each layer pruned alone, and its Fig. 7, the weights of layer 1 of the first seed."""
-    figure, (left, right) = drawing.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    for (name, style), label in zip(LAYERS.items(), ("layer 1", "layer 2", "layer 3 (the last)")):
-        draw_line(left, [errors(results, name, share) for share in SHARES], style, f"{label} alone")
-    left.set(xlabel="connections of the layer pruned away (%)", ylabel="error on the test digits (%)", yscale="log",
-             title=f"Fig. 6: without retraining, {len(results)} seeds")
-    left.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
-    for (name, counts), color in zip(results[0][2].items(), ("0.6", "C1", "C0")):
-        right.stairs(counts, EDGES, label=name, color=color, linewidth=1.5)
-    right.set(xlabel="weight", ylabel="number of weights", yscale="log", title="Fig. 7: layer 1, the first seed, L2")
-    for axes in (left, right):
+def draw(rows, figures, show=False):
+    """Draw the paper's Fig. 5, how much the accuracy changes; its Fig. 6, each layer alone; and its Fig. 7, weights."""
+    seeds = f"medians of {len(column(rows, 'unpruned', 1))} seeds; thin: each seed"
+    fig5, (without, with_it) = drawing.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
+    fig5.suptitle(f"LeNet-300-100, the lines of the paper's Fig. 5: {seeds}")
+    draw_lines(without, rows, WITHOUT, True, title="without retraining", ylabel="change of the accuracy (points)",
+               ylim=(-5, 0.6))
+    draw_lines(with_it, rows, WITH, True, ylim=(-0.6, 0.3))
+    with_it.set_title(f"with retraining: {np.ptp(without.get_ylim()) / np.ptp(with_it.get_ylim()):.1f} times enlarged")
+    fig67, (alone, weights) = drawing.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    draw_lines(alone, rows, LAYERS, False, title=f"Fig. 6: not retrained, {seeds}", ylabel="error (%)", yscale="log")
+    alone.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    for (name, density), color in HISTOGRAMS.items():
+        counts = next(row["histogram"] for row in rows if (row["network"], row["density"]) == (name, density))
+        weights.stairs(np.array(counts.split(), int), EDGES, label=f"{name}, {density:.0%} kept", color=color)
+    weights.set(xlabel="weight", ylabel="number of weights", yscale="log", title="Fig. 7: layer 1, first seed")
+    for axes in (without, with_it, alone, weights):
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
-    drawing.save_figure(figure, path, show)
-
-
-def study(folder, figures, seeds=digits.SEEDS, epochs=EPOCHS, retraining_epochs=RETRAINING_EPOCHS, held_out=0,
-          cache=None, cluster=None, show=False):
-    """Do all experiments with each seed, print the tables and draw the figures. Raises InputError.
-
-    folder : of the digits; figures : the folder for the figures; held_out : see `mnist.load_mnist`
-    cache : None, or the folder that keeps the result of each seed
-    """
-    mnist.load_mnist(folder, held_out)  # whether it is there, before the work
-    run_of_seed = functools.partial(joblib.Memory(cache, verbose=0).cache(run), os.path.abspath(folder), held_out,
-                                    epochs, retraining_epochs)
-    results = list(studies.in_parallel(run_of_seed, seeds, "seeds", cluster))
-
-    print_errors(results)
-    print_claims(results)
-    draw(results, f"{figures}/claims.png", show)
-    draw_layers(results, f"{figures}/claims_layers.png", show)
+    drawing.save_figure(fig5, f"{figures}/claims_error.png", show)
+    drawing.save_figure(fig67, f"{figures}/claims_layers.png", show)
 
 
 @user_input.exit_status
 def main(argv=()):
-    options = digits.make_parser(__doc__.splitlines()[0]).parse_args(argv)
-    files.check_folder(options.figures)
-    study(options.data, options.figures, range(1, options.seeds + 1), held_out=options.held_out, cache=options.cache,
-          cluster=options.cluster, show=options.show)
+    parser = user_input.ArgumentParser(__doc__.splitlines()[0])
+    parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
+    parser.add_path("--figures", results.FIGURES, "DIR", "folder for the figures and the CSV files")
+    parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
+    parser.add_argument("--held-out", action="store_const", const=HELD_OUT, default=0,
+                        help=f"leave the last {HELD_OUT} training digits out, and measure errors on them")
+    results.add_options(parser, "1 to N", len(digits.SEEDS))
+    options = parser.parse_args(argv)
+    path = results.find_file(options, "claims_networks")
+    if options.draw:
+        rows = results.read(path, COLUMNS)
+        judged = judge(rows)
+    else:
+        mnist.load_mnist(options.data, options.held_out)  # whether it is there, before the work
+        do = functools.partial(run, os.path.abspath(options.data), options.held_out, EPOCHS, RETRAINING_EPOCHS)
+        settings = {"densities": DENSITIES, "factors": FACTORS, **L1, **L2, "dropout": DROPOUT, "batch": BATCH,
+                    "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM, "epochs": EPOCHS,
+                    "retraining_epochs": RETRAINING_EPOCHS, "held_out": options.held_out}
+        rows = results.run(do, [{"seed": seed} for seed in range(1, options.seeds + 1)], path, settings, COLUMNS,
+                           fresh=options.fresh, cluster=options.cluster, unit="seeds")
+        judged = judge(rows)
+        decided = sum(judged.values(), [])
+        results.write(f"{options.figures}/claims.csv", decided, list(decided[0]), settings)
+    print_tables(rows, judged)
+    draw_claims(judged, f"{options.figures}/claims.png", options.show)
+    draw(rows, options.figures, options.show)
     return 0
 
 
