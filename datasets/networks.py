@@ -156,8 +156,7 @@ def load_exported(path):
 
     Whether layers chain and numbers are finite is the caller's to check. Raises InputError, or OSError.
     """
-    with (open(path, "rb") as file, as_input_error(path, "an exported network"),
-          np.load(file, allow_pickle=False) as archive):
+    with open(path, "rb") as file, as_input_error(path, "an exported network"), np.load(file) as archive:
         stored = {name: archive[name] if name in ARRAYS or NAME.fullmatch(name) else None for name in archive.files}
         return _decoded(*(stored[name] for name in ARRAYS)) if {*ARRAYS} <= stored.keys() else stored
 

@@ -32,10 +32,10 @@ def load_dict(path):
         if (shape, dtype) != ((), np.dtype(object)):
             raise InputError(f"holds an array of shape {shape} and type {dtype}, not a dict")
         stored = _Unpickler(content).load()
-    match getattr(stored, "value", None):  # the array of Python objects that np.save puts around a dict
-        case [dict(values)]:
-            return _plain(path, values)
-    raise InputError(f"{path}: holds something else than a dict")
+    objects = getattr(stored, "value", None)  # of the array of Python objects that np.save puts around a dict
+    if type(objects) is not list or len(objects) != 1 or type(objects[0]) is not dict:
+        raise InputError(f"{path}: holds something else than a dict")
+    return _plain(path, objects[0])
 
 
 def _plain(path, value):
