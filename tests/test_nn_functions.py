@@ -138,7 +138,7 @@ TAKE_LABELS = {
 
 
 @pytest.mark.parametrize("name", TAKE_LABELS)
-def test_other_labels_and_pictures_are_refused_by_every_function_that_takes_them(name):
+def test_labels_that_are_none_are_refused_by_every_function(name):
     X, Y, parameters = small_network(12)
     call = TAKE_LABELS[name]
     for other, text in ((2 * Y - 1, "Y holds -1.0;"), (Y + 1, "Y holds 2.0;"), (np.arange(12)[None], "Y holds 2, 3, "),
