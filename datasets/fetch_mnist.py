@@ -33,13 +33,17 @@ def download(url):
         raise InputError(f"{url}: {' '.join(str(error).split())}") from error
 
 
-def download_unpacked(url, name):
-    """The content of one of the files, unpacked and checked. Raises InputError, which names the URL."""
-    packed = download(url)
-    with as_input_error(url, "a gzip file"):
-        content = gzip.decompress(packed)
-    if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is not {SHA256[name]}")
+def fetch(mirror, name):
+    """The content of one of the files, unpacked and checked. Raises InputError, which says what to try."""
+    url, other = f"{mirror.rstrip('/')}/{name}.gz", MIRRORS[mirror == MIRRORS[0]]
+    try:
+        packed = download(url)
+        with as_input_error(url, "a gzip file"):
+            content = gzip.decompress(packed)
+        if hashlib.sha256(content).hexdigest() != SHA256[name]:
+            raise InputError(f"{url}: not the expected file: its SHA-256, unpacked, is not {SHA256[name]}")
+    except InputError as error:
+        raise InputError(f"{error}; try --mirror {other}") from error
     return content
 
 
@@ -64,11 +68,7 @@ def main(argv=()):
     user_input.check_folder(options.out)
 
     missing = [name for name in SHA256 if not is_there(options.out, name)]
-    try:
-        contents = [download_unpacked(f"{options.mirror.rstrip('/')}/{name}.gz", name) for name in missing]
-    except InputError as error:
-        raise InputError(f"{error}; try --mirror {MIRRORS[options.mirror == MIRRORS[0]]}") from error
-    for name, content in zip(missing, contents):
+    for name, content in {name: fetch(options.mirror, name) for name in missing}.items():
         files.write_atomically(f"{options.out}/{name}", lambda file, content=content: file.write(content))
         print(f"{options.out}/{name}: {len(content)} bytes, checked")
     data = "" if options.out == user_input.default_path(mnist.MNIST) else f" --data {shlex.quote(options.out)}"

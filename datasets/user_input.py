@@ -175,12 +175,15 @@ class ArgumentParser(argparse.ArgumentParser):
         return own
 
     def _check_screen(self):
-        """End with a line if no figure can be shown; only pyplot can tell, which falls back on Agg."""
-        from matplotlib import pyplot
+        """End with a line if no figure can be shown; only pyplot can tell, which may raise nearly anything."""
+        try:
+            from matplotlib import pyplot
 
-        pyplot.close(pyplot.figure())
-        if pyplot.get_backend().lower() == "agg":
-            self.error("--show: cannot show a figure here: there is no screen, or no GUI toolkit such as tkinter")
+            pyplot.close(pyplot.figure())
+            if pyplot.get_backend().lower() == "agg":  # which it falls back on
+                raise ImportError("there is no screen, or no GUI toolkit such as tkinter")
+        except Exception as error:
+            self.error(f"--show: cannot show a figure here: {describe(error)}")
 
 
 def _option_type(kind, is_valid, expected):
