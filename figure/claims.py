@@ -324,20 +324,20 @@ def main(argv=()):
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
     parser.add_path("--figures", results.FIGURES, "DIR", "folder for the figures and the CSV files")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    parser.add_argument("--held-out", action="store_const", const=HELD_OUT, default=0,
+    parser.add_argument("--held-out", action="store_true",
                         help=f"leave the last {HELD_OUT} training digits out, and measure errors on them")
     results.add_options(parser, "1 to N", len(digits.SEEDS))
     options = parser.parse_args(argv)
-    path = results.find_file(options, "claims_networks")
+    path, held_out = results.find_file(options, "claims_networks"), HELD_OUT * options.held_out
     if options.draw:
         rows = results.read(path, COLUMNS)
         judged = judge(rows)
     else:
-        mnist.load_mnist(options.data, options.held_out)  # whether it is there, before the work
-        do = functools.partial(run, os.path.abspath(options.data), options.held_out, EPOCHS, RETRAINING_EPOCHS)
+        mnist.load_mnist(options.data, held_out)  # whether it is there, before the work
+        do = functools.partial(run, os.path.abspath(options.data), held_out, EPOCHS, RETRAINING_EPOCHS)
         settings = {"densities": DENSITIES, "factors": FACTORS, **L1, **L2, "dropout": DROPOUT, "batch": BATCH,
                     "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM, "epochs": EPOCHS,
-                    "retraining_epochs": RETRAINING_EPOCHS, "held_out": options.held_out}
+                    "retraining_epochs": RETRAINING_EPOCHS, "held_out": held_out}
         rows = results.run(do, [{"seed": seed} for seed in range(1, options.seeds + 1)], path, settings, COLUMNS,
                            fresh=options.fresh, cluster=options.cluster, unit="seeds")
         judged = judge(rows)
