@@ -69,7 +69,7 @@ def save_figure(figure, path, show=False):
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters in a file name that no font has
-        figure.savefig(content, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+        figure.savefig(content, format="png", dpi=DPI)
     if content.tell() > LARGEST_PNG:
         with Image.open(content) as picture:
             few_colours = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
