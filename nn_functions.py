@@ -159,10 +159,10 @@ class Layer:
     """A layer as `descend` sees it: `forward`, `backward`, and where there is something to learn, these two."""
 
     def update(self, rate):
-        """Take a step down the gradient that `backward` found; rate : the learning rate."""
+        """Take a step down the gradient that `backward` found."""
 
     def penalty(self):
-        """What regularisation adds to the cost for the layer's weights."""
+        """What regularisation adds to the cost."""
         return 0
 
 
@@ -326,16 +326,14 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
 
     X : ndarray of shape (n_x, m), numbers or uint8 (see `as_floating`); Y : ndarray of shape (n_L, m)
     learning_rate : a number, or an array of shape (iterations,), see `half_cosine`
-    masks : None, or for example {"W1": array of W1's shape, ...}, of bool or of 0 and 1: where it is False, a pruned
-        connection, the weight stays 0 (section 3 of the paper: retrain the remaining connections); it must be 0 in
-        `parameters`
+    masks : None, or {"W1": array of W1's shape, ...}, of bool or of 0 and 1: where it is False, a pruned connection,
+        the weight is 0 and stays 0 (section 3 of the paper: retrain the remaining connections)
     l1, l2 : the factors of regularisation, see `Dense`
     method : "textbook" for `Dense`, "gram", or None to choose (`cheaper_method`)
     gram : None, or the `GramMatrices` of X, which save work if they are kept from one call to the next
     progress : see `descend`
-    Returns the new parameters (the given ones are left as they were) and the costs, see `descend`.
-    Raises FloatingPointError where a cost or a parameter becomes NaN or infinite; and ValueError for arguments that do
-    not fit, for l1 with the method "gram", or an l2 too large for the learning rate.
+    Returns the new parameters (the given ones are left as they were) and the costs, see `descend`. Raises ValueError
+    for arguments that do not fit, and FloatingPointError where a cost or a parameter becomes NaN or infinite.
     """
     check_data(X, Y, parameters)
     masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
@@ -436,8 +434,7 @@ def _connected(parameters, masks):
 
     So a retraining takes less time, the more is pruned.
 
-    Returns which rows and columns of each W, rows of each b, and rows of X are in it, a dict of indices; and a copy of
-    those parameters.
+    Returns the indices of each W, each b and the rows of X that are in it, a dict; and a copy of those parameters.
     """
     L = number_of_layers(parameters)
     kept = [masks.get(f"W{l}", np.ones(parameters[f"W{l}"].shape, bool)) for l in range(1, L + 1)]
