@@ -67,8 +67,10 @@ def find_control(study, options, rows):
 
 
 def half(parameters):
-    """Parameters rounded to float16, as float32."""
-    return {name: value.astype(np.float16).astype(np.float32) for name, value in parameters.items()}
+    """Parameters rounded to float16, as float32; but what is not 0 does not become 0, so no connection goes."""
+    smallest = np.float32(2**-24)
+    return {name: np.where((value != 0) & (np.abs(value) < smallest), np.copysign(smallest, value),
+                           value.astype(np.float16).astype(np.float32)) for name, value in parameters.items()}
 
 
 def four_ways(unpruned, pruned, random):
@@ -96,20 +98,19 @@ def encode(parameters):
 def make_step(data, unpruned, pruned, random):
     """What the page holds of a size: a dict; for the arguments see `four_ways`."""
     ways = four_ways(unpruned, pruned, random)
-    kept = {way: sum(np.count_nonzero(network[name]) for name in network if name[0] == "W")
+    kept = {way: sum(int(np.count_nonzero(network[name])) for name in network if name[0] == "W")
             for way, network in ways.items()}
     errors = {way: round(100 - nn.accuracy(nn.predict(data.X_test, network), data.Y_test), 2)
               for way, network in ways.items()}
     return {"ratio": sum(W.size for name, W in unpruned.items() if name[0] == "W") / kept[WAYS[0]], "errors": errors,
             "kept": kept, "bytes": {way: len(encode(network)) for way, network in ways.items()},
-            "networks": [base64.b64encode(encode(network)).decode() for network in (pruned, random)]}
+            "networks": [base64.b64encode(encode(network)).decode() for network in (pruned, random)[:1 if pruned is random else 2]]}
 
 
 def make_page(steps, control, retrainings):
     """The page. steps : of `make_step`; control, retrainings : how often the control and the other are retrained"""
     with open(user_input.default_path(TEMPLATE), encoding="utf-8") as file:
         template = file.read()
-    steps[0]["networks"][1:] = []  # the unpruned network is one
     return template.replace("/* DATA */", json.dumps({"ways": WAYS, "control": control, "retrainings": retrainings,
                                                       "steps": steps}))
 
@@ -124,6 +125,7 @@ def main(argv=()):
     data = mnist.load_mnist(options.data)
     pruned, rows = find_networks(lenet.STUDY, options, "iterative")
     random, control = find_control(lenet.STUDY, options, rows)
+    random[1] = pruned[1]  # the unpruned network is one
     steps = [make_step(data, pruned[1], pruned[size], random[size]) for size in SIZES]
     print(f"error (%), {', '.join(WAYS)}\nratio    kept   bytes")
     for step in steps:
