@@ -1,10 +1,10 @@
 """A page to play with, figure/play.html: draw a digit, prune the network that reads it, see what it reads then.
 
-LeNet-300-100 of `figure.lenet`, seed 1, at eleven of its sizes, in four ways: `WAYS`. The page is figure/play_template.html
-with the networks in it, stored as the paper does (section 5), with weights in float16: their errors are of these weights.
-The networks are those of a folder, see `python -m figure.lenet --networks`; those that are not there are trained. The
-control keeps as many connections of each layer at random. It is that of `figure.lenet`, where the folder has it; or else
-it is pruned at the page's sizes only, with as long a retraining at each, and the page says so.
+LeNet-300-100 of `figure.lenet`, seed 1, at eleven of its sizes, in four ways: `WAYS`. The page is the template,
+figure/play_template.html, with the networks in it, stored as the paper does (section 5), with weights in float16; the
+errors are of these weights. The networks are those of a folder, see `python -m figure.lenet --networks`. Those that are
+not there are trained. The control, which keeps as many connections of each layer at random, is that of `figure.lenet`
+where the folder has it. Or else it is pruned at the page's sizes only, retrained as long at each, and the page says so.
 
 Needs the digits (`python -m datasets.fetch_mnist`). Time on 2 cores: some seconds with the networks of `figure.lenet`,
 five minutes without its control, a quarter of an hour without any.
@@ -13,7 +13,6 @@ five minutes without its control, a quarter of an hour without any.
 import base64
 import functools
 import json
-import math
 import os
 import shutil
 import sys
@@ -30,6 +29,7 @@ from figure import digits, lenet
 TEMPLATE = "figure/play_template.html"
 WAYS = "pruned, retrained", "pruned, not retrained", "random, retrained", "random, not retrained"
 SIZES = (1, 0.5, 0.25, 0.12, 0.0614, 0.0377, 0.0232, 0.0142, 0.0084, 0.0057, 0.0031)  # steps' fractions; 1: unpruned
+JOB = {"seed": 1, "digits": "test"}
 
 
 def short(study):
@@ -38,30 +38,35 @@ def short(study):
                                            for stage in study.retraining))
 
 
+def paths_of(study, folder, method):
+    """A dict from the size of each network of a method to its file."""
+    return {stage.fractions[0] if stage.fractions else 1:
+            digits.network_file(study, folder, {**JOB, "method": method}, stage)
+            for stage in digits.steps_of(study, method, None)}
+
+
 def find_networks(study, options, method, counts=None):
-    """The networks of a method in float16's precision, a dict from their size; and the rows of `digits.run`.
+    """The networks of a method, a dict from their size, in float16's precision; and the rows of `digits.run`.
 
     Trains, and writes to the folder, those that it does not have. options : with data, networks; counts : see there
     """
-    job = {"method": method, "seed": 1, "digits": "test"}
-    steps = {stage.fractions[0] if stage.fractions else 1: stage for stage in digits.steps_of(study, method, None)}
-    paths = {size: digits.network_file(study, options.networks, job, stage) for size, stage in steps.items()}
-    m = mnist.load_mnist(options.data).X_train.shape[1]
-    missing = sum(stage.epochs * -(-m // stage.batch) for size, stage in steps.items() if not os.path.exists(paths[size]))
-    with tqdm(total=missing, desc=method, unit=" iterations", disable=None if missing else True) as bar, \
-            nn_main.limit_blas(1):
+    paths, m = paths_of(study, options.networks, method), mnist.load_mnist(options.data).X_train.shape[1]
+    missing = sum(stage.epochs * -(-m // stage.batch) for path, stage in
+                  zip(paths.values(), digits.steps_of(study, method, None)) if not os.path.exists(path))
+    with (tqdm(total=missing, desc=method, unit=" iterations", disable=None if missing else True) as bar,
+          nn_main.limit_blas(1)):
         descent = functools.partial(study.descent, progress=lambda number, _: bar.update(number))
+        job = {**JOB, "method": method}
         rows = digits.run(study._replace(descent=descent), options.data, options.networks, counts or {}, job)
     return {size: half(networks.load_exported(path)) for size, path in paths.items()}, [{**job, **row} for row in rows]
 
 
 def find_control(study, options, rows):
-    """The control's networks, see `find_networks`, and the number of its retrainings; rows : of the iterative network."""
-    job = {"method": "random", "seed": 1, "digits": "test"}
-    if not os.path.exists(digits.network_file(study, options.networks, job, digits.steps_of(study, "random", None)[-1])):
-        trained = digits.network_file(study, options.networks, job, study.training)
+    """The control's networks, see `find_networks`, and how often it was retrained; rows : of the iterative networks."""
+    paths = paths_of(study, options.networks, "random")
+    if not os.path.exists(paths[SIZES[-1]]):
         study = short(study)
-        shutil.copy(trained, digits.network_file(study, options.networks, job, study.training))
+        shutil.copy(paths[1], paths_of(study, options.networks, "random")[1])
     found, control_rows = find_networks(study, options, "random", digits.counts_of(study, rows, "test"))
     return found, len(control_rows) - 1
 
@@ -96,23 +101,15 @@ def encode(parameters):
 
 
 def make_step(data, unpruned, pruned, random):
-    """What the page holds of a size: a dict; for the arguments see `four_ways`."""
+    """What the page holds of a size, a dict; for the arguments see `four_ways`."""
     ways = four_ways(unpruned, pruned, random)
-    kept = {way: sum(int(np.count_nonzero(network[name])) for name in network if name[0] == "W")
-            for way, network in ways.items()}
-    errors = {way: round(100 - nn.accuracy(nn.predict(data.X_test, network), data.Y_test), 2)
-              for way, network in ways.items()}
-    return {"ratio": sum(W.size for name, W in unpruned.items() if name[0] == "W") / kept[WAYS[0]], "errors": errors,
-            "kept": kept, "bytes": {way: len(encode(network)) for way, network in ways.items()},
-            "networks": [base64.b64encode(encode(network)).decode() for network in (pruned, random)[:1 if pruned is random else 2]]}
-
-
-def make_page(steps, control, retrainings):
-    """The page. steps : of `make_step`; control, retrainings : how often the control and the other are retrained"""
-    with open(user_input.default_path(TEMPLATE), encoding="utf-8") as file:
-        template = file.read()
-    return template.replace("/* DATA */", json.dumps({"ways": WAYS, "control": control, "retrainings": retrainings,
-                                                      "steps": steps}))
+    kept = {way: sum(int(np.count_nonzero(network[f"W{l}"])) for l in (1, 2, 3)) for way, network in ways.items()}
+    encoded = {way: encode(network) for way, network in ways.items()}
+    return {"ratio": sum(unpruned[f"W{l}"].size for l in (1, 2, 3)) / kept[WAYS[0]], "kept": kept,
+            "errors": {way: round(100 - nn.accuracy(nn.predict(data.X_test, network), data.Y_test), 2)
+                       for way, network in ways.items()},
+            "bytes": {way: len(content) for way, content in encoded.items()},
+            "networks": [base64.b64encode(encoded[way]).decode() for way in WAYS[:1 if pruned is random else 3:2]]}
 
 
 @user_input.exit_status
@@ -127,11 +124,15 @@ def main(argv=()):
     random, control = find_control(lenet.STUDY, options, rows)
     random[1] = pruned[1]  # the unpruned network is one
     steps = [make_step(data, pruned[1], pruned[size], random[size]) for size in SIZES]
-    print(f"error (%), {', '.join(WAYS)}\nratio    kept   bytes")
+
+    print(f"error (%): {'; '.join(WAYS)}\nratio    kept   bytes")
     for step in steps:
         print(f"{step['ratio']:5.1f} {step['kept'][WAYS[0]]:7d} {step['bytes'][WAYS[0]]:7d}",
               *(f"{error:7.2f}" for error in step["errors"].values()))
-    page, path = make_page(steps, control, len(rows) - 1).encode(), f"{options.figures}/play.html"
+    with open(user_input.default_path(TEMPLATE), encoding="utf-8") as file:
+        template = file.read()
+    held = {"ways": WAYS, "retrainings": len(rows) - 1, "control": control, "steps": steps}
+    page, path = template.replace("/* DATA */", json.dumps(held)).encode(), f"{options.figures}/play.html"
     files.write_atomically(path, lambda file: file.write(page))
     print(f"page: {path}, {len(page)} bytes")
     return 0
