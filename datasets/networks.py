@@ -95,7 +95,7 @@ def export_parameters(path, parameters):
 
     Raises InputError if a number is too large for float32, or OSError.
     """
-    arrays = _exported(parameters)
+    arrays = exported_arrays(parameters)
     if not (np.isfinite(arrays["weights"]).all() and np.isfinite(arrays["biases"]).all()):
         raise InputError(f"{path}: cannot be written, a weight or bias is too large for float32")
     write_atomically(path, lambda file: np.savez(file, **arrays))
@@ -104,7 +104,7 @@ def export_parameters(path, parameters):
 def exported_size(parameters):
     """How many bytes `export_parameters` writes."""
     content = io.BytesIO()
-    np.savez(content, **_exported(parameters))
+    np.savez(content, **exported_arrays(parameters))
     return len(content.getbuffer())
 
 
@@ -113,14 +113,14 @@ def index_storage(parameters):
 
     The overhead is what gaps and fillers take, in percent of the weights that are left, 32 bits each.
     """
-    arrays = _exported(parameters)
+    arrays = exported_arrays(parameters)
     bits, entries = arrays["layers"].T[2:]
     left = 32 * np.count_nonzero(arrays["weights"])
     return bits.tolist(), 100 * (entries @ (bits + 32) - left) / max(left, 1)
 
 
 @np.errstate(over="ignore")  # numbers that are too large become infinite
-def _exported(parameters):
+def exported_arrays(parameters):
     """The arrays of `export_parameters`, a dict."""
     layers, gaps, weights, biases = [], [], [], []
     for l in range(1, nn.number_of_layers(parameters) + 1):
