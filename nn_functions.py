@@ -180,12 +180,19 @@ class Dense(Layer):
         self.W, self.b, self.g, self.is_first = W, b, g, is_first
         self.mask = None if mask is None or mask.all() else mask.astype(W.dtype)  # bool would be slower to multiply by
         self.momentum, self.l1, self.l2 = momentum, l1, l2
-        self.velocity = 0, 0  # of W and b
+        self.step = np.empty_like(W)  # what an update subtracts; one array for all saves memory to be fetched
+        self.velocity = (np.zeros_like(W), np.zeros_like(b)) if momentum else None
 
     def forward(self, A):
         """A_l, of shape (n_l, m); A : A_{l-1}, of shape (n_{l-1}, m)."""
-        self.input, self.A = A, self.g(self.W @ A + self.b)
+        Z = self.W @ A
+        Z += self.b
+        self.input, self.A = A, self.activate(Z)
         return self.A
+
+    def activate(self, Z):
+        """g(Z); ReLU is written to Z, which nobody else has."""
+        return np.maximum(Z, 0, out=Z) if self.g is relu else self.g(Z)
 
     def backward(self, dA):
         """Finds the gradients dW_l = dZ_l A_{l-1}^T and db_l = sum(dZ_l). Returns dA_{l-1} = W_l^T dZ_l, (n_{l-1}, m).
@@ -204,17 +211,22 @@ class Dense(Layer):
 
     def update(self, rate):
         """V <- momentum V + rate (dW + the penalty's gradient), W <- W - V; b likewise, but for the penalty."""
-        step, step_b = rate * self.dW, rate * self.db
+        step, step_b = self.step, rate * self.db
+        if self.l2:
+            np.multiply(self.W, self.l2, out=step)
+            step += self.dW
+            step *= rate
+        else:
+            np.multiply(self.dW, rate, out=step)
         if self.l1:
             step += rate * self.l1 * np.sign(self.W)
-        if self.l2:
-            step += rate * self.l2 * self.W
         if self.mask is not None:
             step *= self.mask
         if self.momentum:
-            step += self.momentum * self.velocity[0]
-            step_b += self.momentum * self.velocity[1]
-            self.velocity = step, step_b
+            for V, new in zip(self.velocity, (step, step_b)):
+                V *= self.momentum
+                V += new
+            step, step_b = self.velocity
         self.W -= step
         self.b -= step_b
 
@@ -335,10 +347,10 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     Returns the new parameters (the given ones are left as they were) and the costs, see `descend`. Raises ValueError
     for arguments that do not fit, and FloatingPointError where a cost or a parameter becomes NaN or infinite.
     """
-    check_data(X, Y, parameters)
+    total = check_data(X, Y, parameters)
     masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
     gram = gram or GramMatrices(X)
-    if gram.total != X.sum():
+    if gram.total != total:
         raise ValueError("gram is of other pictures than X")
     method = method or cheaper_method(gram.X.shape, parameters["W1"].shape[0], "W1" in masks, iterations, l1)
     if method == "gram" and l1:
@@ -473,7 +485,7 @@ class GramLayer(Dense):
 
     def forward(self, _):
         """A_1, of shape (n_1, m)."""
-        self.A = self.g(self.WX + self.b)
+        self.A = self.activate(self.WX + self.b)
         return self.A
 
     def backward(self, dA):
@@ -561,7 +573,7 @@ def cheaper_method(shape, n_1, is_masked, iterations, l1=0):
 # --------------------------------------------------------------------------------- what the functions check first
 
 def check_data(X, Y, parameters, n_x=None):
-    """Raise ValueError for pictures or labels that a network cannot be trained on.
+    """Raise ValueError for pictures or labels that a network cannot be trained on. Returns the sum of X.
 
     n_x : the number of inputs, if it is not the number of columns of W1
     """
@@ -569,7 +581,8 @@ def check_data(X, Y, parameters, n_x=None):
     n_x = n_x or parameters["W1"].shape[1]
     if X.ndim != 2 or len(X) != n_x:
         raise ValueError(f"X has shape {X.shape}, not ({n_x}, m): a picture is a column")
-    if not np.isfinite(X.sum()):  # the sum, as it takes no memory
+    total = X.sum()
+    if not np.isfinite(total):  # the sum, as it takes no memory
         raise ValueError("X holds NaN or infinity")
     if Y.shape != (n_L, X.shape[1]):
         raise ValueError(f"Y has shape {Y.shape}, not {(n_L, X.shape[1])}: a picture's labels are a column")
@@ -578,6 +591,7 @@ def check_data(X, Y, parameters, n_x=None):
         raise ValueError(f"Y holds {others}; labels are 0 and 1, those of several classes one-hot columns")
     if n_L > 1 and (np.sum(Y, axis=0) != 1).any():
         raise ValueError("Y has a column without a 1, or with several; of several classes a picture has one")
+    return total
 
 
 def checked_masks(parameters, masks, are_applied=False):

@@ -3,6 +3,7 @@
 Writes parameters.npy and data.npy, and draws the cost curve.
 """
 
+import functools
 import sys
 import time
 
@@ -31,7 +32,12 @@ def limit_blas(pictures_at_a_time):
     Two are no faster for products that small, much slower beside other work, and they round differently: with one, the
     result does not depend on the number of cores.
     """
-    return threadpoolctl.threadpool_limits(1 if pictures_at_a_time <= ONE_THREAD else None, user_api="blas")
+    return _threadpools().limit(limits=1 if pictures_at_a_time <= ONE_THREAD else None, user_api="blas")
+
+
+@functools.cache  # to look for the libraries takes longer than some iterations
+def _threadpools():
+    return threadpoolctl.ThreadpoolController()
 
 
 def choose_descent(options, seed):

@@ -6,8 +6,9 @@ errors are of these weights. The networks are those of a folder, see `python -m 
 not there are trained. The control, which keeps as many connections of each layer at random, is that of `figure.lenet`
 where the folder has it. Or else it is pruned at the page's sizes only, retrained as long at each, and the page says so.
 
-Needs the digits (`python -m datasets.fetch_mnist`). Time on 2 cores: some seconds with the networks of `figure.lenet`,
-five minutes without its control, a quarter of an hour without any.
+Needs the digits (`python -m datasets.fetch_mnist`).
+
+Time on 2 cores: five to fifteen minutes; with the networks of figure.lenet some seconds.
 """
 
 import base64
