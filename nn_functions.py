@@ -109,7 +109,9 @@ def output_gradient(AL, Y):
 
 def as_floating(X, dtype=float):
     """The input of the network: pixels of uint8, 0 to 255, become numbers from 0 to 1; others are numbers already."""
-    return np.divide(X, 255, dtype=dtype) if X.dtype == np.uint8 else X
+    if X.dtype == np.uint8:
+        return np.divide(X, 255, dtype=dtype)
+    return X if X.dtype.kind == "f" else X.astype(dtype)  # products of small whole numbers would overflow
 
 
 @np.errstate(over="ignore", invalid="ignore")  # see `sigmoid`; and `evaluate` finds NaN
@@ -242,7 +244,7 @@ class Dense(Layer):
 
 
 class Dropout(Layer):
-    """Multiplies A by 0 for a share of the units, drawn anew for each picture, and by 1 / (1 - rate) for the others.
+    """Multiplies A by 0 for a fraction of the units, drawn anew for each picture, and by 1 / (1 - rate) for the others.
 
     So what reaches the next layer stays the same on average.
     """
@@ -263,9 +265,9 @@ class Dropout(Layer):
 
 
 def dropout_rates(dropout, parameters, masks):
-    """The share of each hidden layer's units that is dropped: D_r = D_o sqrt(C_ir / C_io) (section 3.2, eq. 2).
+    """The fraction of each hidden layer's units that is dropped: D_r = D_o sqrt(C_ir / C_io) (section 3.2, eq. 2).
 
-    dropout : D_o, the share in the unpruned network, a number or one for each hidden layer
+    dropout : D_o, that of the unpruned network, a number or one for each hidden layer
     C_io : the number of the layer's connections; C_ir : that of those which `masks` leave
     """
     hidden = [f"W{l}" for l in range(1, number_of_layers(parameters))]
@@ -349,8 +351,11 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     """
     total = check_data(X, Y, parameters)
     masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
+    check_settings(l1=l1, l2=l2)
+    if method not in (None, "textbook", "gram"):
+        raise ValueError(f"method is {method!r}, neither textbook nor gram")
     gram = gram or GramMatrices(X)
-    if gram.total != total:
+    if gram.total != total or gram.source is not X and not np.array_equal(gram.source, X):
         raise ValueError("gram is of other pictures than X")
     method = method or cheaper_method(gram.X.shape, parameters["W1"].shape[0], "W1" in masks, iterations, l1)
     if method == "gram" and l1:
@@ -382,6 +387,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     """
     check_data(X, Y, parameters)
     masks, rates = checked_masks(parameters, masks, True), checked_rates(learning_rate, iterations, l2)
+    check_settings(l1=l1, l2=l2, momentum=momentum, dropout=dropout)
     random = random_generator(seed, step, parameters)
     blocks, part = _connected(parameters, masks)
     layers = dense_layers(part, {name: mask[blocks[name]] for name, mask in masks.items()},
@@ -526,7 +532,7 @@ class GramMatrices:
     """
 
     def __init__(self, X):
-        self.X, self.total = as_floating(X), X.sum()  # the sum tells other pictures
+        self.source, self.X, self.total = X, as_floating(X), X.sum(dtype=float)  # the sum tells that X was changed
         self.mask = None  # the mask that G belongs to; None: all pixels
         self.G = None  # (m, m) without a mask, (n_1, m, m) with one
 
@@ -581,7 +587,7 @@ def check_data(X, Y, parameters, n_x=None):
     n_x = n_x or parameters["W1"].shape[1]
     if X.ndim != 2 or len(X) != n_x:
         raise ValueError(f"X has shape {X.shape}, not ({n_x}, m): a picture is a column")
-    total = X.sum()
+    total = X.sum(dtype=float)
     if not np.isfinite(total):  # the sum, as it takes no memory
         raise ValueError("X holds NaN or infinity")
     if Y.shape != (n_L, X.shape[1]):
@@ -629,3 +635,10 @@ def checked_rates(learning_rate, iterations, l2):
         raise ValueError(f"an l2 of {l2:g} is too large for a learning rate of {rates.max():g}: "
                          "an update would change the sign of the weights")
     return np.broadcast_to(rates, iterations).tolist()
+
+
+def check_settings(**settings):
+    """Raise ValueError for a setting that is not from 0 on; momentum and dropout must be below 1."""
+    for name, value in settings.items():
+        if not (np.greater_equal(value, 0) & np.less(value, 1 if name in ("momentum", "dropout") else np.inf)).all():
+            raise ValueError(f"{name} is {value}; it must be at least 0, momentum and dropout below 1")

@@ -3,7 +3,10 @@
 Writes parameters.npy and data.npy, and draws the cost curve.
 """
 
+import contextlib
 import functools
+import itertools
+import os
 import sys
 import time
 
@@ -65,6 +68,26 @@ def train(X, Y, parameters, learning_rate, iterations, descent=nn.gradient_desce
 
         parameters, costs = descent(X, Y, parameters, learning_rate, iterations, progress=show, **settings)
     return parameters, costs, time.perf_counter() - start
+
+
+def set_aside(out, costs):
+    """Move an earlier network, which was trained in another way, to a folder of its own. Returns a line, or None.
+
+    costs : those of the new training; the same way gives the same costs, but for another machine's rounding
+    """
+    path = f"{out}/parameters.npy"
+    if not os.path.exists(path):
+        return None
+    with contextlib.suppress(ValueError, TypeError, KeyError):  # what is no network is moved as well
+        old = np.ravel(npy.load_dict(path)["costs"])
+        if len(old) == len(costs) and np.allclose(old.astype(float), costs, rtol=1e-3):
+            return None
+    folder = next(name for name in (f"{out}/trained_{n}" for n in itertools.count(1)) if not os.path.exists(name))
+    os.makedirs(folder)
+    for name in ("parameters.npy", "data.npy"):
+        if os.path.exists(f"{out}/{name}"):
+            os.replace(f"{out}/{name}", f"{folder}/{name}")
+    return f"{out}: held another network, which is now in {folder}"
 
 
 def print_accuracies(data, parameters):
@@ -157,6 +180,8 @@ def main(argv=()):
     parameters, costs, seconds = train(data.X_train, data.Y_train, start, options.learning_rate, options.iterations,
                                        descent, **settings)
 
+    if moved := set_aside(options.out, costs):
+        print(moved)
     networks.save_parameters(f"{options.out}/parameters.npy", parameters, costs)
     npy.save_dict(f"{options.out}/data.npy", {
         "learning_rate": options.learning_rate, "times": seconds, "costs": costs, "init": options.init,

@@ -1,4 +1,4 @@
-"""Masks: which connections and which neurons stay, and what share of them is pruned.
+"""Masks: which connections and which neurons stay, and how many are pruned.
 
 A mask is a bool array of the shape of a weight matrix, True where the connection stays. The masks of a network are a
 dict {"W1": mask, ...} for every layer but the last, which is never pruned; neither are biases. The paper (Han et al.,
@@ -50,11 +50,15 @@ def thresholds(parameters, amount, criterion="percentile", unpruned=None):
         "global": all layers have one threshold, which prunes `amount` percent of all weights that are left;
         "std", the paper's (section 4): each layer's threshold is `amount`, called quality parameter there, times the
         standard deviation of the layer's weights in `unpruned`, the parameters of the network before it was pruned
-    Raises ValueError for another criterion.
+    Raises ValueError for another criterion or amount, and for weights that are NaN.
     """
     if criterion not in CRITERIA:
         raise ValueError(f"{criterion!r} is none of the criteria {', '.join(CRITERIA)}")
+    if criterion == "std" and unpruned is None:
+        raise ValueError("the criterion std needs the unpruned network")
     names = pruned_layers(parameters)
+    if not amount >= 0 or any(np.isnan(parameters[name]).any() for name in names):
+        raise ValueError(f"the amount is {amount}, or a weight is NaN")
     if criterion == "percentile":
         return {name: threshold(parameters[name], amount) for name in names}
     if criterion == "global":
@@ -105,7 +109,7 @@ def keep_largest(scores, number, among=None):
     if np.isnan(scores[among]).any():
         raise ValueError(f"{np.isnan(scores[among]).sum()} of the scores are NaN")
     places = np.flatnonzero(among)
-    if number != int(number) or not 0 < number <= len(places):
+    if not 0 < number <= len(places) or number != int(number):
         raise ValueError(f"there are {len(places)} connections, of which {number} cannot be kept")
     values = scores.flat[places]
     limit = np.partition(values, -int(number))[-int(number)]
@@ -208,7 +212,7 @@ def main(argv=()):
         W = np.where(np.abs(W) > limit, W, 0)
         print(f"{i:5}  {limit:9.3f}  {(W == 0).sum():2} of {W.size}")
     print(f"\n{W}")
-    print("Each round prunes its share of what is left. Only a share of less than one weight prunes nothing:\n"
+    print("Each round prunes a fraction of what is left. Only a fraction of less than one weight prunes nothing:\n"
           f"the next threshold, {threshold(W, EXAMPLE_PERCENT):.3f}, falls between the single 0 and the smallest "
           f"weight, {np.abs(W[W != 0]).min():.3f},\nand the layer stays as it is.")
     return 0

@@ -16,7 +16,7 @@ from tqdm import tqdm
 import nn_functions as nn
 import nn_main
 import prun_mask
-from datasets import networks, pictures, record, user_input
+from datasets import files, networks, pictures, record, user_input
 from figure import drawing
 
 DATA = "datasets/carvnocar.h5"
@@ -144,9 +144,6 @@ def parse_options(argv):
     return options
 
 
-ROW = "{:8} {:9.3f}  {:>9} {:>9} {:9.2f} {:9.2f}   {:.6f}"
-
-
 def print_network(title, out, run, step, data):
     """Print what a step of a run has come to: what is left in the layers that are pruned, and the accuracies.
 
@@ -257,6 +254,8 @@ def run_steps(options, data, unpruned, before, run):
             pruned, after = nn.evaluate(data, step.pruned), nn.evaluate(data, step.parameters)
             degree = prun_mask.degree(step.parameters)
             one_class = nn_main.predicts_one_class(data.X_train, data.Y_train, step.parameters)
+            if step.number == 1 and (moved := record.set_aside(options.out, run, options.steps)):
+                tqdm.write(moved)
             record.save_step(options.out, run, step.parameters, step.costs,
                              (degree, *after, pruned.train_accuracy, pruned.test_accuracy, one_class))
             tqdm.write(ROW.format(step.number, degree, f"{pruned.train_accuracy:.2f}", f"{pruned.test_accuracy:.2f}",
@@ -288,18 +287,17 @@ def main(argv=()):
             run = record.resume(options.out, run)
         elif options.resume:
             print(f"{options.out}: holds no run to go on with; this one starts with step 1")
-        elif moved := record.set_aside(options.out, run):
-            print(moved)
         try:
             run_steps(options, data, unpruned, before, run)
         except KeyboardInterrupt:
             print(f"{user_input.program()}: interrupted; the same command with --resume goes on after the "
                   f"steps that are saved in {options.out}", file=sys.stderr)
             return 130
-
-    print_result(run, before, options.tolerance, options.out, data)
-    if run["degree"]:
-        draw_record(run, before, pictures.majority_class(data), f"{options.figures}/degree_costs.png", options.show)
+        print_result(run, before, options.tolerance, options.out, data)
+        if run["degree"]:
+            files.remove_temporaries(options.figures, "degree_costs.png")
+            draw_record(run, before, pictures.majority_class(data), f"{options.figures}/degree_costs.png",
+                        options.show)
     return 0
 
 

@@ -12,7 +12,7 @@ import shlex
 import numpy as np
 
 from datasets.pictures import Data
-from datasets.user_input import InputError, as_input_error, default_path
+from datasets.user_input import PROJECT, InputError, as_input_error, default_path
 
 MNIST = "datasets/mnist"
 DIGITS = 10  # 0 to 9
@@ -59,7 +59,8 @@ def find_file(folder, name):
             return path
     way_on = "all four files of a data set must be there, by their usual names"
     if folder in (MNIST, default_path(MNIST)):
-        way_on = "`python -m datasets.fetch_mnist` gets it"
+        here = "" if os.getcwd() == PROJECT else f", in {PROJECT},"
+        way_on = f"`python -m datasets.fetch_mnist`{here} gets it"
     elif not os.path.isdir(folder) or not os.listdir(folder):  # into which no digits come beside other pictures
         way_on = f"`python -m datasets.fetch_mnist --out {shlex.quote(str(folder))}` gets MNIST's"
     raise InputError(f"{folder}: has no {name}, gzipped or not; {way_on}")

@@ -75,8 +75,13 @@ def load_start(path, parameters):
 
 def other_data(path, data_file):
     """A line if a network is known to be trained on another data set than that of a file, or else None."""
-    same = load_training(path).get("data") in (None, sha256(data_file))
-    return None if same else f"{path}: was trained on another data set than {data_file}"
+    trained_on = load_training(path).get("data")
+    with contextlib.suppress(InputError, OSError, KeyError, TypeError):  # of a step's network the record knows
+        record = load_dict(os.path.join(os.path.dirname(path), os.pardir, "degree_costs.npy"))
+        trained_on = record["run"]["data"] if sha256(path) in record["networks"] else trained_on
+    if trained_on in (None, sha256(data_file)):
+        return None
+    return f"{path}: was trained on another data set than {data_file}"
 
 
 def save_parameters(path, parameters, costs):

@@ -110,7 +110,10 @@ def find_photos(arguments):
         elif os.path.exists(argument):
             paths.append(argument)
         else:
-            paths += sorted(glob.glob(argument), key=natural_order) or [argument]
+            found = [path for path in sorted(glob.glob(argument), key=natural_order)
+                     if os.path.basename(path) != "labels.csv" and not is_leftover(os.path.basename(path))]
+            more, unread = find_photos(found) if found else ([argument], [])
+            paths, notes = paths + more, notes + unread
     return paths, notes
 
 

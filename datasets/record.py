@@ -8,8 +8,10 @@ does not know the step, which is then done again.
 """
 
 import contextlib
+import glob
 import itertools
 import os
+import shutil
 
 import filelock
 import numpy as np
@@ -60,31 +62,45 @@ def differences(out, new):
     return [name.replace("_", " ") for name in {**run, **old} if not np.array_equal(old.get(name), run.get(name))]
 
 
+def earlier_runs(out):
+    """For a refusal, the folders that `set_aside` made: "; earlier runs: ...", or "" if there are none."""
+    runs = sorted(glob.glob(f"{glob.escape(str(out))}/run_*"))
+    return f"; earlier runs: {', '.join(runs)}" if runs else ""
+
+
 def resume(out, new):
     """The record of a run, to go on with; new : what `new_record` returns, to compare. Raises InputError."""
     differing = differences(out, new)
     if differing:
         raise InputError(f"{record_file(out)}: cannot resume, it was made with other {', '.join(differing)}; "
-                         "name another folder with --out")
+                         f"name another folder with --out{earlier_runs(out)}")
     return load_record(out)
 
 
-def set_aside(out, new):
-    """Move an earlier run with other settings to a folder of its own, RUN_1 or so. Returns a line on it, or None."""
+def set_aside(out, new, steps):
+    """Move an earlier run that a new one does not go on from to a folder of its own, run_1 or so.
+
+    With other settings, or of more than so many steps (None: it is not known how many there will be). The network that
+    it started from is copied there, if it is in the folder. Returns a line, or None where nothing was moved
+    """
     if not os.path.exists(record_file(out)):
         return None
     try:
-        differing = differences(out, new)
+        old, differing = load_record(out), differences(out, new)
+        if not differing and steps is not None and len(old["degree"]) <= steps:
+            return None
+        what = f"with other {', '.join(differing)}" if differing else f"of {len(old['degree'])} steps"
     except InputError:
-        differing = ["settings"]  # a record of another version, or of luserli's experiment
-    if not differing:
-        return None
+        old, what = {}, "of another kind"  # of another version, or luserli's
     folder = next(path for path in (f"{out}/run_{n}" for n in itertools.count(1)) if not os.path.exists(path))
     os.makedirs(folder)
+    unpruned = f"{out}/parameters.npy"
+    if os.path.exists(unpruned) and old.get("run", {}).get("parameters") == sha256(unpruned):
+        shutil.copy(unpruned, folder)
     for name in ("prun_parameter", "degree_costs.npy", "degree_costs.png"):
         if os.path.exists(f"{out}/{name}"):
             os.replace(f"{out}/{name}", f"{folder}/{name}")
-    return f"{out}: held a run with other {', '.join(differing)}, which is now in {folder}"
+    return f"{out}: held a run {what}, which is now in {folder}"
 
 
 def save_step(out, record, parameters, costs, values):
@@ -117,7 +133,7 @@ def load_pair(parameters_file, pruned, data_file):
         record = load_record(pruned)
         if record["run"].get("parameters") != sha256(parameters_file):
             raise InputError(f"{record_file(pruned)}: is of a run that was not made from {parameters_file}; name the "
-                             "right one with --parameters, or another run with --pruned")
+                             f"right one with --parameters, or another run with --pruned{earlier_runs(pruned)}")
         file = find_network(pruned, record, len(record["networks"]))
     after = load_parameters(file, n_x)
     if nn.layer_sizes(before) != nn.layer_sizes(after):

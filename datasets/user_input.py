@@ -5,6 +5,7 @@ import contextlib
 import functools
 import math
 import os
+import shlex
 import sys
 import tempfile
 
@@ -169,9 +170,10 @@ class ArgumentParser(argparse.ArgumentParser):
                 own[name] = f"{folder}/{file}" if name == "parameters" else folder
             elif (getattr(options, name, folder) is None and options.data != self.get_default("data")
                   and os.path.isfile(options.data)):
-                same = " ".join(f"--{word} {vars(options)[word]}" for word in sorted(READ_OWN) if vars(options)[word])
-                self.error(f"{folder}/{file}: not there yet; {script} {same} writes it, or name another with --{name} "
-                           f"(the recorded one: {self.get_default(name)})")
+                same = " ".join(f"--{word} {shlex.quote(str(vars(options)[word]))}"
+                                for word in sorted(READ_OWN) if vars(options)[word])
+                self.error(f"{folder}/{file}: not there yet; python {shlex.quote(default_path(script))} {same} writes "
+                           f"it, or name another with --{name} (the recorded one: {self.get_default(name)})")
         return own
 
     def _check_screen(self):

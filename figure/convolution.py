@@ -181,6 +181,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     """
     nn.check_data(X, Y, parameters, n_x=np.prod(PICTURE))
     masks, rates = nn.checked_masks(parameters, masks, True), nn.checked_rates(learning_rate, iterations, l2)
+    nn.check_settings(l2=l2, momentum=momentum, dropout=dropout)
     random = nn.random_generator(seed, step, parameters)
     reduced = nn.dropout_rates((0, *dropout), parameters, masks)[1:]
     trained = {name: value.copy() for name, value in parameters.items()}

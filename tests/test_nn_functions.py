@@ -415,3 +415,28 @@ def test_dropout_falls_with_the_square_root_of_the_connections_that_are_left():
     masks = {"W1": np.arange(80).reshape(8, 10) < 20, "W2": np.ones((4, 8), bool)}
     assert nn.dropout_rates(0.4, parameters, masks) == pytest.approx([0.2, 0.4])
     assert nn.dropout_rates((0.4, 0.1), parameters, {}) == pytest.approx([0.4, 0.1])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16])
+def test_pictures_of_any_type_of_number_train_alike_in_both_forms(dtype):
+    random = np.random.RandomState(0)
+    X, Y = random.randint(0, 2, (300, 20)).astype(dtype), np.arange(20)[None] % 2
+    start = nn.initialize_parameters((300, 4, 1), 1, "he")
+    costs = [nn.gradient_descent(X, Y, start, 0.05, 50, method=method)[1] for method in ("gram", "textbook")]
+    assert np.allclose(*costs, rtol=0, atol=1e-12)
+    assert np.array_equal(costs[1], nn.gradient_descent(X.astype(float), Y, start, 0.05, 50, method="textbook")[1])
+
+
+def test_gram_matrices_of_the_pictures_in_another_order_are_refused():
+    X, Y = np.random.RandomState(0).rand(300, 20), np.arange(20)[None] % 2
+    start = nn.initialize_parameters((300, 4, 1), 1, "he")
+    with pytest.raises(ValueError, match="other pictures"):
+        nn.gradient_descent(X[:, ::-1], Y, start, 0.05, 5, gram=nn.GramMatrices(X))
+
+
+@pytest.mark.parametrize("settings", [{"l1": -1}, {"l2": -1}, {"momentum": 1.5}, {"dropout": 1}, {"l1": np.nan}])
+def test_settings_out_of_range_are_refused(settings):
+    X, Y = np.random.RandomState(0).rand(30, 20), np.arange(20)[None] % 2
+    start = nn.initialize_parameters((30, 4, 1), 1, "he")
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        nn.minibatch_descent(X, Y, start, 0.05, 5, batch=4, **settings)

@@ -123,3 +123,12 @@ def test_the_network_is_saved_before_it_is_evaluated(small_data, tmp_path, monke
     data = load_data(small_data)
     assert_saved(tmp_path, *nn.gradient_descent(data.X_train, data.Y_train, nn.initialize_parameters(SIZES, 1), 0.0035,
                                                 20))
+
+
+def test_a_network_that_was_trained_otherwise_is_moved_and_one_trained_alike_replaced(small_data, tmp_path):
+    command = ("nn_main.py", "--data", small_data, "--out", tmp_path / "o", "--iterations", 20)
+    assert "held another network" not in succeed(*command) + succeed(*command)
+    before = (tmp_path / "o" / "parameters.npy").read_bytes()
+    moved = f"{tmp_path}/o: held another network, which is now in {tmp_path}/o/trained_1\n"
+    assert moved in succeed(*command, "--seed", 2)
+    assert (tmp_path / "o" / "trained_1" / "parameters.npy").read_bytes() == before

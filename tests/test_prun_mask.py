@@ -255,3 +255,13 @@ def test_example_shows_what_it_says():
     limit, smallest = (float(text.split(before)[1].split(",")[0]) for before in ("next threshold, ",
                                                                                  "smallest weight, "))
     assert limit < smallest  # and a tenth none
+
+
+def test_a_weight_or_an_amount_that_is_nan_is_refused_and_std_needs_the_unpruned_network():
+    parameters = nn.initialize_parameters((30, 4, 1), 1)
+    for amount, criterion in ((np.nan, "percentile"), (-1, "global"), (1, "std")):
+        with pytest.raises(ValueError):
+            prun_mask.make_masks(parameters, amount, criterion)
+    parameters["W1"][0, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        prun_mask.make_masks(parameters, 5)

@@ -11,7 +11,7 @@ import pytest
 
 import nn_functions as nn
 from datasets import record
-from datasets.networks import save_parameters
+from datasets.networks import other_data, save_parameters
 from datasets.npy import load_dict, save_dict
 
 from .conftest import ROOT, contents, fail, needs_posix, run, succeed, write_data
@@ -119,9 +119,11 @@ def test_a_run_with_other_settings_moves_the_earlier_one_whole(three_steps):
     assert line in succeed(*command, "--percent", 10, "--steps", 2)
     assert contents(out / "run_1") == first and len(contents(out)) == 2 * 2 + len(first)
     (out / "degree_costs.npy").write_bytes(b"a record of another version")
-    assert f"other settings, which is now in {out}/run_2\n" in succeed(*command, "--steps", 3)
+    assert f"held a run of another kind, which is now in {out}/run_2\n" in succeed(*command, "--steps", 3)
     assert contents(out / "run_1") == first and {path: content for path, content in contents(out).items()
                                                  if path.parts[0][:4] != "run_"} == first
+    fail(*command, "--steps", 5, "--learning-rate", 1e200)  # a run that has no step moves nothing
+    assert f"held a run of 3 steps, which is now in {out}/run_3\n" in succeed(*command, "--steps", 2)
     # And there it can be resumed.
     succeed(*command, "--out", out / "run_1", "--steps", 4, "--resume")
     assert len(load_dict(out / "run_1" / "degree_costs.npy")["degree"]) == 4
@@ -215,3 +217,10 @@ def test_two_runs_in_one_folder(job):
         process.kill()
     succeed(*command, "--steps", 1)  # the lock ended with the process
     assert not (out / ".pruning.lock").exists()
+
+
+def test_the_network_of_a_step_is_known_by_the_record_to_be_of_another_data_set(three_steps, tmp_path):
+    command, out = three_steps
+    network, data = out / "prun_parameter" / "prun_parameters2.npy", command[command.index("--data") + 1]
+    assert other_data(network, data) is None
+    assert "was trained on another data set" in other_data(network, write_data(tmp_path / "other.h5", seed=5))

@@ -111,11 +111,12 @@ def test_with_a_data_set_of_ones_own_no_other_option_is_needed(photos, tmp_path)
     write_data(tmp_path / "my.h5")
     before, options = recorded_files(), ("--data", "my.h5")
     line = fail("pruning.py", *options, cwd=tmp_path)
-    assert line == ("pruning.py: out/parameters.npy: not there yet; nn_main.py --data my.h5 writes it, or name another "
+    assert line == (f"pruning.py: out/parameters.npy: not there yet; python {ROOT}/nn_main.py --data my.h5 writes it, "
+                    "or name another "
                     f"with --parameters (the recorded one: {ROOT}/datasets/parameters.npy)")
     succeed("nn_main.py", *options, "--layers", 6, "--init", "he", "--iterations", 30, cwd=tmp_path)
     line = fail("prun_parameters.py", *options, "--out", "out", cwd=tmp_path)
-    assert "out/degree_costs.npy: not there yet; pruning.py --data my.h5 --out out writes it, or name another" in line
+    assert f"degree_costs.npy: not there yet; python {ROOT}/pruning.py --data my.h5 --out out writes it, or" in line
     succeed("pruning.py", *options, "--steps", 2, "--iterations", 5, cwd=tmp_path)
     text = succeed("prun_parameters.py", *options, "--photos", photos, cwd=tmp_path)
     assert text.startswith("before pruning: out/parameters.npy\nafter it: out/prun_parameter/prun_parameters2.npy\n")
