@@ -5,7 +5,6 @@ Writes parameters.npy and data.npy, and draws the cost curve.
 
 import contextlib
 import functools
-import itertools
 import os
 import sys
 import time
@@ -82,11 +81,7 @@ def set_aside(out, costs):
         old = np.ravel(npy.load_dict(path)["costs"])
         if len(old) == len(costs) and np.allclose(old.astype(float), costs, rtol=1e-3):
             return None
-    folder = next(name for name in (f"{out}/trained_{n}" for n in itertools.count(1)) if not os.path.exists(name))
-    os.makedirs(folder)
-    for name in ("parameters.npy", "data.npy"):
-        if os.path.exists(f"{out}/{name}"):
-            os.replace(f"{out}/{name}", f"{folder}/{name}")
+    folder = files.set_aside(out, "trained", ("parameters.npy", "data.npy"))
     return f"{out}: held another network, which is now in {folder}"
 
 

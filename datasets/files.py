@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -39,6 +40,16 @@ def remove_temporaries(folder, names="*"):
     """Remove what killed writers left in a folder, of files whose names match a pattern; nobody may write them now."""
     for path in pathlib.Path(folder).glob(f".{names}.{'[0-9a-f]' * 32}.tmp"):
         path.unlink()
+
+
+def set_aside(folder, kind, names):
+    """Move those of some names in a folder that are there to a new folder in it, kind_1 or so. Returns its path."""
+    new = next(path for path in (f"{folder}/{kind}_{n}" for n in itertools.count(1)) if not os.path.exists(path))
+    os.makedirs(new)
+    for name in names:
+        if os.path.exists(f"{folder}/{name}"):
+            os.replace(f"{folder}/{name}", f"{new}/{name}")
+    return new
 
 
 def sha256(path):

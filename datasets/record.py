@@ -9,7 +9,6 @@ does not know the step, which is then done again.
 
 import contextlib
 import glob
-import itertools
 import os
 import shutil
 
@@ -17,7 +16,7 @@ import filelock
 import numpy as np
 
 import nn_functions as nn
-from datasets.files import remove_temporaries, sha256
+from datasets import files
 from datasets.networks import load_parameters, save_parameters
 from datasets.npy import load_dict, save_dict
 from datasets.pictures import picture_shape
@@ -41,7 +40,7 @@ def network_file(out, step):
 def new_record(data_file, parameters_file, settings):
     """The record of a run before its first step; settings : a dict of strings and numbers that resuming checks."""
     return {**{name: [] for name in (*VALUES, "networks")},
-            "run": {"data": sha256(data_file), "parameters": sha256(parameters_file), **settings}}
+            "run": {"data": files.sha256(data_file), "parameters": files.sha256(parameters_file), **settings}}
 
 
 def load_record(out):
@@ -92,14 +91,10 @@ def set_aside(out, new, steps):
         what = f"with other {', '.join(differing)}" if differing else f"of {len(old['degree'])} steps"
     except InputError:
         old, what = {}, "of another kind"  # of another version, or luserli's
-    folder = next(path for path in (f"{out}/run_{n}" for n in itertools.count(1)) if not os.path.exists(path))
-    os.makedirs(folder)
+    folder = files.set_aside(out, "run", ("prun_parameter", "degree_costs.npy", "degree_costs.png"))
     unpruned = f"{out}/parameters.npy"
-    if os.path.exists(unpruned) and old.get("run", {}).get("parameters") == sha256(unpruned):
+    if os.path.exists(unpruned) and old.get("run", {}).get("parameters") == files.sha256(unpruned):
         shutil.copy(unpruned, folder)
-    for name in ("prun_parameter", "degree_costs.npy", "degree_costs.png"):
-        if os.path.exists(f"{out}/{name}"):
-            os.replace(f"{out}/{name}", f"{folder}/{name}")
     return f"{out}: held a run {what}, which is now in {folder}"
 
 
@@ -107,7 +102,7 @@ def save_step(out, record, parameters, costs, values):
     """Save the network after the next step, and the record with its values, in the order of VALUES."""
     file = network_file(out, len(record["degree"]) + 1)
     save_parameters(file, parameters, costs)
-    for name, value in zip((*VALUES, "networks"), (*values, sha256(file))):
+    for name, value in zip((*VALUES, "networks"), (*values, files.sha256(file))):
         record[name].append(value)
     save_dict(record_file(out), record)
 
@@ -117,7 +112,7 @@ def find_network(out, record, step):
     file = network_file(out, step)
     if not os.path.exists(file):
         raise InputError(f"{file}: missing; it is the network of step {step} in {record_file(out)}")
-    if sha256(file) != record["networks"][step - 1]:
+    if files.sha256(file) != record["networks"][step - 1]:
         raise InputError(f"{file}: is not the network of step {step} in {record_file(out)}, but of another run")
     return file
 
@@ -131,7 +126,7 @@ def load_pair(parameters_file, pruned, data_file):
     before = load_parameters(parameters_file, n_x)
     if os.path.isdir(pruned):
         record = load_record(pruned)
-        if record["run"].get("parameters") != sha256(parameters_file):
+        if record["run"].get("parameters") != files.sha256(parameters_file):
             raise InputError(f"{record_file(pruned)}: is of a run that was not made from {parameters_file}; name the "
                              f"right one with --parameters, or another run with --pruned{earlier_runs(pruned)}")
         file = find_network(pruned, record, len(record["networks"]))
@@ -156,8 +151,8 @@ def exclusive(out):
     except (NotImplementedError, OSError) as error:
         raise InputError(f"{out}: this file system has no locks; name a folder on another one with --out") from error
     try:
-        remove_temporaries(out, "degree_costs.npy")
-        remove_temporaries(f"{out}/prun_parameter")
+        files.remove_temporaries(out, "degree_costs.npy")
+        files.remove_temporaries(f"{out}/prun_parameter")
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows does not remove what is open

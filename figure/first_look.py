@@ -80,7 +80,8 @@ def draw_errors(axes, ratios, errors, steps):
     """Draw the errors of the first steps, of shape (steps, 2), against the ratios."""
     for (_, color, line), curve in zip(RUNS, np.transpose(errors)):
         axes.plot(ratios[:steps], curve[:steps], line, color=color, linewidth=2.5, markersize=7)
-    axes.set(xscale="log", xlim=(2**-0.5, 2**0.5 * ratios[-1]), ylim=(0, 1.1 * np.max(errors)), ylabel="error (%)")
+    axes.set(xscale="log", xlim=(2**-0.5, 2**0.5 * ratios[-1]), ylim=(0, 1.1 * np.max(errors)),
+             xlabel="times fewer connections", ylabel="error (%)")
     axes.set_xticks(ratios, [f"{ratio:.0f}×" for ratio in ratios])
     axes.xaxis.minorticks_off()
     axes.locator_params(axis="y", nbins=5, integer=True)
