@@ -320,14 +320,7 @@ def draw(rows, figures, show=False):
 
 @user_input.exit_status
 def main(argv=()):
-    parser = user_input.ArgumentParser(__doc__.splitlines()[0])
-    parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
-    parser.add_path("--figures", results.FIGURES, "DIR", "folder for the figures and the CSV files")
-    parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    parser.add_argument("--held-out", action="store_true",
-                        help=f"leave the last {HELD_OUT} training digits out, and measure errors on them")
-    results.add_options(parser, "1 to N", len(digits.SEEDS))
-    options = parser.parse_args(argv)
+    options = digits.make_parser(__doc__.splitlines()[0], HELD_OUT).parse_args(argv)
     path, held_out = results.find_file(options, "claims_networks"), HELD_OUT * options.held_out
     if options.draw:
         rows = results.read(path, COLUMNS)

@@ -330,13 +330,15 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
 
 # ------------------------------------------------------------------------------------------------- the command line
 
-def make_parser(description):
-    """The command line of a study on MNIST."""
+def make_parser(description, held_out, with_others=False):
+    """The command line of a study on MNIST; held_out : how many digits; with_others : see `results.add_options`."""
     parser = user_input.ArgumentParser(description)
     parser.add_path("--data", mnist.MNIST, "DIR", "the digits")
-    parser.add_path("--figures", "figure", "DIR", "folder for the figures, and for the CSV file")
+    parser.add_path("--figures", results.FIGURES, "DIR", "folder for the figures and the CSV files")
     parser.add_argument("--show", action="store_true", help="show the figures in a window, too")
-    results.add_options(parser, "1 to N", default=len(SEEDS), mnist=True)
+    parser.add_argument("--held-out", action="store_true", help=f"leave the last {held_out} training digits out, and "
+                                                                "measure errors on them: for the choice of settings")
+    results.add_options(parser, "1 to N", len(SEEDS), with_others)
     return parser
 
 
@@ -346,11 +348,7 @@ def main(study, argv, description, draw_all, export):
     draw_all : a function of the rows, those of further methods, and the options
     export : the file of the exported network, which is written where --networks has it
     """
-    parser = make_parser(description)
-    parser.add_argument("--held-out", action="store_true",
-                        help=f"leave the last {study.held_out} training digits out, and measure errors on them: for "
-                             "the choice of settings")
-    options = parser.parse_args(argv)
+    options = make_parser(description, study.held_out, with_others=True).parse_args(argv)
     path, digits = results.find_file(options, study.name), "held-out" if options.held_out else "test"
     if results.only_drawn(options):
         rows = results.read(path, columns_of(study))

@@ -22,8 +22,7 @@ from figure import drawing, results, studies
 
 STEPS = range(0, 169, 3)  # that are measured, of 5 %; the last has nothing left to prune
 FEW_STEPS = range(7)  # of 50 %, of layers 2 to 4
-TOLERANCE = 2  # points of training accuracy
-DEGREES = (0, 51, 80, 90, 95, 99, 99.5, 99.8, 99.9)  # percent, of the table
+DEGREES = (0, 51, 90, 99, 99.5, 99.8, 99.9)  # percent, of the table
 LINES = {"by magnitude": "C0-", "at random": "C3-", "layer 1 alone": "C0--"}  # cases that are drawn
 FEW = "layers 2 to 4 alone"
 COLUMNS = ("case", "seed", "step", "degree", "kept_1", "kept_2", "kept_3", "kept_4", "cost", "train_accuracy",
@@ -79,26 +78,11 @@ def print_medians(name, rows, cases, steps):
     results.print_table(f"far: {name}", results.table(["degree (%)", "connections left", *head], lines, left=0))
 
 
-def print_losses(rows):
-    """Print for each seed where more than TOLERANCE points of the unpruned training accuracy are lost."""
-    lines = []
-    for case in ("by magnitude", "at random"):
-        degree, accuracy = of_case(rows, case, "degree"), of_case(rows, case, "train_accuracy")
-        for seed, at, found in zip(dict.fromkeys(row["seed"] for row in rows), degree, accuracy):
-            lost = found < found[0] - TOLERANCE
-            first = f"{at[lost][0]:.1f}" if lost.any() else "never"
-            lines.append([case, seed, first, f"{found.min():.2f}", f"{at[found.argmin()]:.1f}", f"{at[~lost][-1]:.2f}"])
-    head = ["pruned", "seed", f"first loss of over {TOLERANCE} points, at (%)", "lowest training accuracy (%)",
-            "at (%)", "last degree without such a loss (%)"]
-    results.print_table("far: losses", results.table(head, lines))
-
-
 def report(rows):
     """Print the tables."""
     reached = of_case(rows, "by magnitude", "degree")[0]
     steps = [np.argmax(reached >= degree) for degree in DEGREES if degree <= reached[-1]]
     print_medians("medians", rows, ("by magnitude", "at random"), steps)
-    print_losses(rows)
     print_medians("layers 2 to 4", rows, (FEW,), (0, -1))
 
 
