@@ -2,20 +2,17 @@
 
 LeNet-300-100 of `figure.lenet`, seed 1, at eleven of its sizes, in four ways: `WAYS`. The page is the template,
 figure/play_template.html, with the networks in it, stored as the paper does (section 5), with weights in float16; the
-errors are of these weights. The networks are those of a folder, see `python -m figure.lenet --networks`. Those that are
-not there are trained. The control, which keeps as many connections of each layer at random, is that of `figure.lenet`
-where the folder has it. Or else it is pruned at the page's sizes only, retrained as long at each, and the page says so.
+errors are of these weights. The networks, and those of the control "random", are those of a folder, see `python -m
+figure.lenet --networks`; those that are not there are trained, as `figure.lenet` does it. Needs the digits (`python -m
+datasets.fetch_mnist`).
 
-Needs the digits (`python -m datasets.fetch_mnist`).
-
-Time on 2 cores: five to fifteen minutes; with the networks of figure.lenet some seconds.
+Time on 2 cores: some seconds with the networks of figure.lenet, else half an hour.
 """
 
 import base64
 import functools
 import json
 import os
-import shutil
 import sys
 
 import numpy as np
@@ -30,20 +27,6 @@ from figure import digits, lenet
 TEMPLATE = "figure/play_template.html"
 WAYS = "pruned, retrained", "pruned, not retrained", "random, retrained", "random, not retrained"
 SIZES = (1, 0.5, 0.25, 0.12, 0.0614, 0.0377, 0.0232, 0.0142, 0.0084, 0.0057, 0.0031)  # steps' fractions; 1: unpruned
-JOB = {"seed": 1, "digits": "test"}
-
-
-def short(study):
-    """A study whose retrainings are those at the page's sizes only."""
-    return study._replace(retraining=tuple(stage._replace(fractions=tuple(at for at in stage.fractions if at in SIZES))
-                                           for stage in study.retraining))
-
-
-def paths_of(study, folder, method):
-    """A dict from the size of each network of a method to its file."""
-    return {stage.fractions[0] if stage.fractions else 1:
-            digits.network_file(study, folder, {**JOB, "method": method}, stage)
-            for stage in digits.steps_of(study, method, None)}
 
 
 def find_networks(study, options, method, counts=None):
@@ -51,25 +34,17 @@ def find_networks(study, options, method, counts=None):
 
     Trains, and writes to the folder, those that it does not have. options : with data, networks; counts : see there
     """
-    paths, m = paths_of(study, options.networks, method), mnist.load_mnist(options.data).X_train.shape[1]
-    missing = sum(stage.epochs * -(-m // stage.batch) for path, stage in
-                  zip(paths.values(), digits.steps_of(study, method, None)) if not os.path.exists(path))
+    job, m = {"method": method, "seed": 1, "digits": "test"}, mnist.load_mnist(options.data).X_train.shape[1]
+    stages = digits.steps_of(study, method, None)
+    paths = {stage.fractions[0] if stage.fractions else 1: digits.network_file(study, options.networks, job, stage)
+             for stage in stages}
+    missing = sum(stage.epochs * -(-m // stage.batch) for path, stage in zip(paths.values(), stages)
+                  if not os.path.exists(path))
     with (tqdm(total=missing, desc=method, unit=" iterations", disable=None if missing else True) as bar,
           nn_main.limit_blas(1)):
         descent = functools.partial(study.descent, progress=lambda number, _: bar.update(number))
-        job = {**JOB, "method": method}
         rows = digits.run(study._replace(descent=descent), options.data, options.networks, counts or {}, job)
     return {size: half(networks.load_exported(path)) for size, path in paths.items()}, [{**job, **row} for row in rows]
-
-
-def find_control(study, options, rows):
-    """The control's networks, see `find_networks`, and how often it was retrained; rows : of the iterative networks."""
-    paths = paths_of(study, options.networks, "random")
-    if not os.path.exists(paths[SIZES[-1]]):
-        study = short(study)
-        shutil.copy(paths[1], paths_of(study, options.networks, "random")[1])
-    found, control_rows = find_networks(study, options, "random", digits.counts_of(study, rows, "test"))
-    return found, len(control_rows) - 1
 
 
 def half(parameters):
@@ -122,7 +97,7 @@ def main(argv=()):
     options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
     pruned, rows = find_networks(lenet.STUDY, options, "iterative")
-    random, control = find_control(lenet.STUDY, options, rows)
+    random, _ = find_networks(lenet.STUDY, options, "random", digits.counts_of(lenet.STUDY, rows, "test"))
     random[1] = pruned[1]  # the unpruned network is one
     steps = [make_step(data, pruned[1], pruned[size], random[size]) for size in SIZES]
 
@@ -132,7 +107,7 @@ def main(argv=()):
               *(f"{error:7.2f}" for error in step["errors"].values()))
     with open(user_input.default_path(TEMPLATE), encoding="utf-8") as file:
         template = file.read()
-    held = {"ways": WAYS, "retrainings": len(rows) - 1, "control": control, "steps": steps}
+    held = {"ways": WAYS, "retrainings": len(rows) - 1, "steps": steps}
     page, path = template.replace("/* DATA */", json.dumps(held)).encode(), f"{options.figures}/play.html"
     files.write_atomically(path, lambda file: file.write(page))
     print(f"page: {path}, {len(page)} bytes")

@@ -1,6 +1,5 @@
 """figure/play.py: the page in Chromium, where there is one, against NumPy; and what it holds of the networks."""
 
-import argparse
 import base64
 import functools
 import json
@@ -116,13 +115,13 @@ def error(data, network):
 
 def test_the_page_holds_the_networks_of_the_folder_and_their_errors(small):
     held, found = read(small / "play.html")
-    assert (held["retrainings"], held["control"]) == (11, 10)  # the control is retrained at the page's sizes only
+    assert held["retrainings"] == 11
     data = load_mnist(small / "mnist")
     for size, step, ways in zip(play.SIZES, held["steps"], found, strict=True):
         stage = STUDY.training._replace(fractions=() if size == 1 else (size,))
-        for i, study, method in (0, STUDY, "iterative"), (2, play.short(STUDY), "random"):
+        for i, method in (0, "iterative"), (2, "random"):
             job = {"method": method, "seed": 1, "digits": "test"}
-            stored = load_exported(digits.network_file(study, small / "networks", job, stage))
+            stored = load_exported(digits.network_file(STUDY, small / "networks", job, stage))
             assert all(np.array_equal(ways[i][name], value.astype(np.float16)) for name, value in stored.items())
         for way, network in zip(held["ways"], ways, strict=True):
             kept = [np.count_nonzero(network[name]) for name in ("W1", "W2", "W3")]
@@ -131,15 +130,6 @@ def test_the_page_holds_the_networks_of_the_folder_and_their_errors(small):
             assert step["errors"][way] == error(data, network)
         sizes = [len(base64.b64decode(text)) for text in step["networks"]]
         assert [step["bytes"][way] for way in held["ways"][::2]] == (sizes * 2)[:2]
-
-
-def test_the_control_of_the_study_is_taken_where_it_is(small, tmp_path):
-    shutil.copytree(small / "networks", tmp_path / "n")
-    options = argparse.Namespace(data=small / "mnist", networks=tmp_path / "n")
-    _, rows = play.find_networks(STUDY, options, "iterative")
-    digits.run(STUDY, options.data, options.networks, digits.counts_of(STUDY, rows, "test"),
-               {"method": "random", "seed": 1, "digits": "test"})
-    assert play.find_control(STUDY, options, rows)[1] == 11
 
 
 @pytest.mark.parametrize("is_committed", [False, True])
