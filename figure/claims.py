@@ -84,14 +84,8 @@ CLAIMS = (
     Claim("5", "pruned is better than unpruned, as long", "unpruned, as long", "L2, iterative", (TWELVE_TIMES,)),
     Claim("ours", "layer 3 is hurt more than layer 1", "layer 3 alone", "layer 1 alone", DENSITIES))
 
-def keep_fraction(parameters, fraction, scores=np.abs):
-    """The masks that keep a fraction of each layer, times its factor, of largest scores; what was pruned stays so."""
-    masks = {}
-    for name, factor in FACTORS.items():
-        W = parameters[name]
-        number = min(round(min(1, factor * fraction) * W.size), np.count_nonzero(W))
-        masks[name] = prun_mask.keep_largest(scores(W), number, among=W != 0)
-    return masks
+
+keep_fraction = functools.partial(digits.keep_fraction, factors=tuple(FACTORS.values()))
 
 
 def keep_by_deviations(parameters, fraction):
@@ -150,7 +144,7 @@ def networks_of(data, seed, epochs, retraining_epochs):
           "dropout D_r": retrain(with_dropout, masks_d, dropout=DROPOUT, **L2),
           "new weights": retrain(digits.new_parameters(NEW_SEED + seed), masks, epochs + retraining_epochs, **L2),
           "first weights": retrain(start, masks, epochs + retraining_epochs, **L2),
-          "at random, by magnitude": retrain(unpruned, keep_fraction(unpruned, AT, scores), **L2)}
+          "at random, by magnitude": retrain(unpruned, keep_fraction(unpruned, AT, scores=scores), **L2)}
     return networks | {(name, AT): network for name, network in at.items()}
 
 

@@ -79,17 +79,14 @@ def new_parameters(seed, sizes=SIZES):
     return {name: value.astype(np.float32) for name, value in nn.initialize_parameters(sizes, seed, "he").items()}
 
 
-def keep_fraction(parameters, fraction, factors):
-    """The masks that keep each layer's factor times a fraction of its connections (at most all), the strongest.
-
-    Without dead neurons.
-    """
+def keep_fraction(parameters, fraction, factors, scores=np.abs):
+    """The masks that keep each layer's factor times a fraction of its connections (at most all), of largest scores."""
     masks = {}
     for l, factor in enumerate(factors, start=1):
         W = parameters[f"W{l}"]
         number = min(np.count_nonzero(W), max(1, round(min(1, factor * fraction) * W.size)))
-        masks[f"W{l}"] = prun_mask.keep_largest(np.abs(W), number, among=W != 0)
-    return prun_mask.without_dead_neurons(masks)
+        masks[f"W{l}"] = prun_mask.keep_largest(scores(W), number, among=W != 0)
+    return masks
 
 
 # ------------------------------------------------------------------------------------------------------------ jobs
@@ -132,7 +129,7 @@ def take_step(study, data, before, stage, number, job, counts):
         if method in NEED_COUNTS:
             numbers = {f"W{l}": number for l, number in enumerate(counts, start=1)}
             return studies.random_masks(parameters, numbers, np.random.default_rng([step, seed]))
-        return keep_fraction(parameters, stage.fractions[0], study.factors)
+        return prun_mask.without_dead_neurons(keep_fraction(parameters, stage.fractions[0], study.factors))
 
     return next(pruning.prune_iteratively(data, before, masks_of, number, descent=study.descent,
                                           **settings)).parameters

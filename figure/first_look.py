@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 import nn_functions as nn
 import nn_main
+import prun_mask
 import pruning
 from datasets import mnist, user_input
 from figure import digits, drawing, studies
@@ -52,7 +53,8 @@ def prune(data):
     def by_magnitude(step, parameters):
         if step > len(FRACTIONS):
             return None
-        masks.update(digits.keep_fraction(parameters, FRACTIONS[step - 1], FACTORS))
+        masks.update(prun_mask.without_dead_neurons(
+            digits.keep_fraction(parameters, FRACTIONS[step - 1], FACTORS)))
         return masks
 
     def at_random(_, parameters):  # as many as by magnitude, which has its step first

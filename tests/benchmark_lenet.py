@@ -89,7 +89,9 @@ def print_epochs(study, data, repetitions):
     print(f"\n| {study.title}: an epoch of | batch | here, s | textbook loop, s | PyTorch, s |\n"
           "| --- | ---: | ---: | ---: | ---: |")
     for fraction in FRACTIONS[study.name]:
-        masks = digits.keep_fraction(trained, fraction, study.factors) if fraction < 1 else {}
+        masks = {}
+        if fraction < 1:
+            masks = prun_mask.without_dead_neurons(digits.keep_fraction(trained, fraction, study.factors))
         stage = next((stage for stage in study.retraining if fraction in stage.fractions), study.training)
         found = medians(epochs(study, X, Y, prun_mask.apply_masks(trained, masks), masks, stage), repetitions)
         title = (f"retraining, {study.weights / sum(mask.sum() for mask in masks.values()):.0f} times fewer connections"

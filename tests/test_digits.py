@@ -47,8 +47,14 @@ def test_a_fraction_is_kept_of_each_layer_by_its_factor():
     masks = digits.keep_fraction(parameters, 0.1, lenet.STUDY.factors)
     assert [int(masks[f"W{l}"].sum()) for l in (1, 2, 3)] == [18816, 7200, 1000]  # 8 %, 24 %, and all
     assert np.abs(parameters["W1"][masks["W1"]]).min() > np.abs(parameters["W1"][~masks["W1"]]).max()
-    few = digits.keep_fraction(parameters, 0.002, lenet.STUDY.factors)
-    assert all(np.array_equal(mask, prun_mask.without_dead_neurons(few)[name]) for name, mask in few.items())
+
+
+def test_no_dead_neuron_is_left_by_a_step(folder):
+    job, start = {"method": "iterative", "seed": 3}, digits.new_parameters(3)
+    few = digits.take_step(SMALL, load_mnist(folder), start, digits.Stage((0.002,), 1, 0.02, 20, 0), 1, job, None)
+    kept = {f"W{l}": few[f"W{l}"] != 0 for l in (1, 2, 3)}
+    assert kept["W1"].sum() < round(0.8 * 0.002 * kept["W1"].size)
+    assert all(np.array_equal(mask, prun_mask.without_dead_neurons(kept)[name]) for name, mask in kept.items())
 
 
 @pytest.mark.parametrize("study", [SMALL, SMALL5], ids=lambda study: study.name)
