@@ -270,7 +270,8 @@ def draw_claims(judged, path, show=False):
     axes.set_yticks(list(labels), labels.values(), fontsize=8)
     axes.set(ylim=(y, -1), xlim=(None, 100), xlabel="in favour of the claim: points of error, or % (linear up to 0.1)",
              title=f"Of {len(CLAIMS)} claims, {counts.count('holds')} hold at one density or more, "
-                   f"{counts.count('does not hold')} do not, {counts.count('open')} are open")
+                   f"{counts.count('does not hold')} do not, {counts.count('open')} are open\n"
+                   "dot: a seed; bar: 95 % interval over the digits")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower left")
     drawing.save_figure(figure, path, show)

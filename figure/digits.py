@@ -261,6 +261,7 @@ def print_tables(study, rows, others):
                                                  ("shuffled", "one-shot"), ("low rate", "iterative"))]
     results.print_table(f"{study.name}: seed by seed", results.table(
         ["points of error", *(f"{median[size]:.1f} times" for size in sizes)], lines))
+    print_summary(study, rows)
     lines = []
     for size in dict.fromkeys(row["size"] for row in of(rows, "iterative")):
         found = of(rows, "iterative", size)
@@ -278,6 +279,21 @@ def print_tables(study, rows, others):
     for method in dict.fromkeys(row["method"] for row in others):
         print(f"\n{method}: ratio and error (%): " + ", ".join(
             f"{ratio(row):.1f} {row['error']:.2f}" for row in of(others, method)))
+
+
+def print_summary(study, rows):
+    """Print the README's table: the medians at each size with all these controls; rows : of the study."""
+    methods, lines = ("iterative", "random", "unpruned", "small dense"), []
+    before = [row["error"] for row in of(rows, "iterative", 1)]
+    for size in study.controls:
+        found = [[row["error"] for row in of(rows, method, size)] for method in methods]
+        if all(found):
+            times = np.median([ratio(row) for row in of(rows, "iterative", size)])
+            lines.append([f"{times:.0f} times fewer", *(f"{np.median(errors):.2f}" for errors in (before, *found))])
+    if lines:
+        results.print_table(f"readme: {study.title}", results.table(
+            [f"{study.title}, error (%)", "unpruned", "pruned", "at random", "unpruned, as long", "dense, as small"],
+            lines))
 
 
 # ----------------------------------------------------------------------------------------------------------- figure

@@ -20,7 +20,7 @@ import nn_functions as nn
 import prun_mask
 import prun_parameters
 from datasets import mnist, networks, user_input
-from figure import convolution, digits, drawing, lenet, results
+from figure import convolution, digits, drawing, results
 
 EXPORT = "datasets/lenet5.npz"
 ALONE = (0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of its connections that a layer keeps that is pruned alone
@@ -126,29 +126,10 @@ def draw_filters(networks_by_title, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-def print_summary(rows5, rows):
-    """Print the README's table of both networks; rows5, rows : of LeNet-5 and of LeNet-300-100."""
-    methods, lines = ("iterative", "random", "unpruned", "small dense"), []
-    for study, found in ((STUDY, rows5), (lenet.STUDY, rows)):
-        for size in list(study.controls)[:2]:
-            at = {method: [row["error"] for row in digits.of(found, method, size)] for method in methods}
-            if not all(at.values()):
-                return
-            ratio = np.median([digits.ratio(row) for row in digits.of(found, "iterative", size)])
-            before = np.median([row["error"] for row in digits.of(found, "iterative", 1)])
-            lines.append([f"{study.title}, {ratio:.0f} times fewer connections", f"{before:.2f}",
-                          *(f"{np.median(errors):.2f}" for errors in at.values())])
-    results.print_table("readme: MNIST", results.table(
-        ["test error (%)", "unpruned", "pruned", "at random", "unpruned, as many epochs", "dense, as small"], lines))
-
-
 def draw_all(rows, others, options):
     """Print the tables and draw the figures; for the arguments see `digits.main`."""
     digits.print_tables(STUDY, rows, others)
     print_alone(rows)
-    of_lenet = results.find_file(options, "lenet")
-    if os.path.exists(of_lenet):
-        print_summary(rows, [row for row in results.read(of_lenet) if row["digits"] == rows[0]["digits"]])
     digits.draw(STUDY, rows, others, (0.5, 2.1), (1, 2, 4, 8, 12, 25, 50, 100, 200, 300),
                 f"{options.figures}/lenet5.png", options.show)
     job, found = {"method": "iterative", "seed": 1, "digits": "test"}, {}
