@@ -321,11 +321,10 @@ def main(argv=()):
         rows = results.read(path, COLUMNS)
         judged = judge(rows)
     else:
-        mnist.load_mnist(options.data, held_out)  # whether it is there, before the work
         do = functools.partial(run, os.path.abspath(options.data), held_out, EPOCHS, RETRAINING_EPOCHS)
-        settings = {"densities": DENSITIES, "factors": FACTORS, **L1, **L2, "dropout": DROPOUT, "batch": BATCH,
-                    "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM, "epochs": EPOCHS,
-                    "retraining_epochs": RETRAINING_EPOCHS, "held_out": held_out}
+        settings = {"data": digits.fingerprint(options.data), "densities": DENSITIES, "factors": FACTORS, **L1, **L2,
+                    "dropout": DROPOUT, "batch": BATCH, "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM,
+                    "epochs": EPOCHS, "retraining_epochs": RETRAINING_EPOCHS, "held_out": held_out}
         rows = results.run(do, [{"seed": seed} for seed in range(1, options.seeds + 1)], path, settings, COLUMNS,
                            fresh=options.fresh, cluster=options.cluster, unit="seeds")
         judged = judge(rows)

@@ -8,7 +8,9 @@ left out of the training.
 """
 
 import functools
+import glob
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -50,6 +52,11 @@ class Stage(NamedTuple):
     batch: int
     l2: float
 
+    @property
+    def size(self):
+        """The fraction of a step; 1 of training."""
+        return self.fractions[0] if self.fractions else 1
+
 
 class Study(NamedTuple):
     """What `figure.lenet` and `figure.lenet5` differ in."""
@@ -72,6 +79,15 @@ class Study(NamedTuple):
     held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
     later: dict  # what others report since: year, ratio, error, source
+    data: str = ""  # the sha256 of the digits, see `fingerprint`
+
+
+def fingerprint(folder):
+    """The sha256 of the digits in a folder: other digits have other rows, and other networks. Raises InputError."""
+    digest = hashlib.sha256()
+    for values in mnist.load_mnist(folder):
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
 
 
 def new_parameters(seed, sizes=SIZES):
@@ -136,9 +152,9 @@ def take_step(study, data, before, stage, number, job, counts):
 
 
 def settings_of(study):
-    """What the rows of a study depend on besides the code and the digits, for the first line of the CSV file."""
-    return {"factors": study.factors, "dropout": study.dropout, "momentum": MOMENTUM, "training": study.training,
-            "retraining": study.retraining, "small dense": [*study.controls.items()]}
+    """What the rows of a study depend on besides the code, for the first line of the CSV file."""
+    return {"data": study.data, "factors": study.factors, "dropout": study.dropout, "momentum": MOMENTUM,
+            "training": study.training, "retraining": study.retraining, "small dense": [*study.controls.items()]}
 
 
 def network_file(study, folder, job, stage):
@@ -161,16 +177,16 @@ def run(study, folder, kept_in, counts, job):
     data = mnist.load_mnist(folder, study.held_out if job["digits"] == "held-out" else 0)
     rows, parameters, epochs = [], None, 0
     for number, stage in enumerate(steps_of(study, job["method"], job.get("size"))):
-        size = stage.fractions[0] if stage.fractions else 1
         path = kept_in and network_file(study, kept_in, job, stage)
         if path and os.path.exists(path):
             parameters = networks.load_exported(path)
         else:
-            parameters = take_step(study, data, parameters, stage, number, job, counts.get((job["seed"], size)))
+            parameters = take_step(study, data, parameters, stage, number, job,
+                                   counts.get((job["seed"], stage.size)))
             if path:
                 networks.export_parameters(path, parameters)
         epochs += stage.epochs
-        rows.append({"size": size, "epochs": epochs, **measure(study, data, parameters)})
+        rows.append({"size": stage.size, "epochs": epochs, **measure(study, data, parameters)})
     return rows if job["method"] in STEP_BY_STEP else rows[-1:]
 
 
@@ -308,9 +324,11 @@ def curve(rows):
 
 def draw(study, rows, others, ylim, ticks, path, show=False):
     """Draw the error against the ratio, a line for each method; rows, others : see `print_tables`."""
+    where = rows[0]["digits"]
     figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
     own = dict.fromkeys(row["method"] for row in others)
-    styles = {**METHODS, **{method: ("black", marker, "-", "added by --with") for method, marker in zip(own, "hp<>dH")}}
+    styles = METHODS | {method: ("black", marker, "-", "added by --with")
+                        for method, marker in zip(own, itertools.cycle("hp<>dH"))}
     for method, (color, marker, line, text) in styles.items():
         found = of(others if method in own else rows, method)
         if not found:
@@ -331,7 +349,7 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
     for (method, (year, times, found, _)), marker in zip(study.later.items(), "1234+x|_"):
         if isinstance(found, float):
             axes.plot(times, found, marker, color="0.3", markersize=9, label=f"{method} ({year})")
-    axes.set(xscale="log", xlim=(0.95, 1.6 * ticks[-1]), ylim=ylim, ylabel="error on the test digits (%)",
+    axes.set(xscale="log", xlim=(0.95, 1.6 * ticks[-1]), ylim=ylim, ylabel=f"error on the {where} digits (%)",
              xlabel="ratio: connections of the unpruned network / connections kept",
              title=f"{study.title} on MNIST: medians; thin: each seed")
     axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
@@ -358,7 +376,7 @@ def make_parser(description, held_out, with_others=False):
 def main(study, argv, description, draw_all, export):
     """The script of a study: do the jobs that are missing, then print the tables and draw.
 
-    draw_all : a function of the rows, those of further methods, and the options
+    draw_all : a function of the study, the rows, those of further methods, and the options
     export : the file of the exported network, which is written where --networks has it
     """
     options = make_parser(description, study.held_out, with_others=True).parse_args(argv)
@@ -366,13 +384,33 @@ def main(study, argv, description, draw_all, export):
     if results.only_drawn(options):
         rows = results.read(path, columns_of(study))
     else:
-        mnist.load_mnist(options.data)  # whether it is there, before the work
+        study = study._replace(data=fingerprint(options.data))
+        check_networks(study, options)
         rows = do_jobs(study, os.path.abspath(options.data), path, range(1, options.seeds + 1), digits, options)
         export_network(study, rows, options, export)
-    others = [row for file in options.others for row in results.read(file, ("method", "seed", "weights", "kept",
-                                                                           "error"))]
-    draw_all([row for row in rows if row["digits"] == digits], others, options)
+    others = [row for file in options.others for row in read_others(file)]
+    draw_all(study, [row for row in rows if row["digits"] == digits], others, options)
     return 0
+
+
+def check_networks(study, options):
+    """Find out before the work whether the folder of --networks can be written to, and suits --fresh. Or InputError."""
+    if options.networks:
+        user_input.check_folder(options.networks)
+        if options.fresh and glob.glob(f"{glob.escape(options.networks)}/{study.name}-*.npz"):
+            raise user_input.InputError(f"{options.networks}: has networks of {study.title}, which the study would use "
+                                        "again; --fresh needs an empty folder")
+
+
+def read_others(path):
+    """The rows of further methods in a CSV file. Raises InputError, or OSError."""
+    rows = results.read(path, ("method", "seed", "weights", "kept", "error"))
+    for row in rows:
+        if row["method"] in METHODS:
+            raise user_input.InputError(f"{path}: has rows of {row['method']}, which is one of ours; give yours a name")
+        if not all(isinstance(row[name], int | float) and row[name] > 0 for name in ("weights", "kept", "error")):
+            raise user_input.InputError(f"{path}: weights, kept and error must be numbers above 0, not in {row}")
+    return rows
 
 
 def do_jobs(study, folder, path, seeds, digits, options):
@@ -394,14 +432,18 @@ def do_jobs(study, folder, path, seeds, digits, options):
     return do(jobs, counts_of(study, rows, digits), False)
 
 
+def export_path(options, export):
+    """The file of the exported network: the recorded one, or in another --figures folder one there."""
+    recorded = options.figures == user_input.default_path(results.FIGURES)
+    return user_input.default_path(export) if recorded else os.path.join(options.figures, os.path.basename(export))
+
+
 def export_network(study, rows, options, export):
     """Write the first seed's network at the size that the held-out digits tell, where --networks has it."""
     size = exported_size(study, rows)
     if not options.networks or size is None or options.held_out:
         return
-    recorded = options.figures == user_input.default_path("figure")
-    path = user_input.default_path(export) if recorded else os.path.join(options.figures, os.path.basename(export))
-    job = {"method": "iterative", "seed": 1, "digits": "test"}
+    path, job = export_path(options, export), {"method": "iterative", "seed": 1, "digits": "test"}
     stage = study.training._replace(fractions=(size,))
     networks.export_parameters(path, networks.load_exported(network_file(study, options.networks, job, stage)))
     bits, overhead = networks.index_storage(networks.load_exported(path))

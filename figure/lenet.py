@@ -6,7 +6,7 @@ rate again, which is later than the paper: Renda et al. (arXiv 2003.02389, learn
 (2105.03193), Zimmer et al. (2111.00843). The controls are `digits.METHODS`. Leaves a row for each network,
 figure/lenet.csv; draws the error against the ratio, figure/lenet.png, and the pattern of the connections that are kept,
 figure/lenet_pattern.png; with --networks it writes the first seed's network at the size that the held-out digits tell
-to datasets/lenet.npz. Needs the digits (`python -m datasets.fetch_mnist`).
+to datasets/lenet.npz (with --figures DIR, there). Needs the digits (`python -m datasets.fetch_mnist`).
 
 All settings were chosen on the last 10,000 training digits, held out (--held-out). The test digits were looked at in
 the end only.
@@ -14,6 +14,7 @@ the end only.
 Time on 2 cores: about two hours; it goes on after the jobs that are done.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -73,12 +74,13 @@ def draw_pattern(parameters, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-def draw_all(rows, others, options):
+def draw_all(study, rows, others, options):
     """Print the tables and draw the figures; for the arguments see `digits.main`."""
-    digits.print_tables(STUDY, rows, others)
-    digits.draw(STUDY, rows, others, (1, 4), (1, 2, 4, 8, 12, 20, 40, 80, 150, 300), f"{options.figures}/lenet.png",
+    digits.print_tables(study, rows, others)
+    digits.draw(study, rows, others, (1, 4), (1, 2, 4, 8, 12, 20, 40, 80, 150, 300), f"{options.figures}/lenet.png",
                 options.show)
-    network = networks.load_exported(user_input.default_path(EXPORT))
+    exported = digits.export_path(options, EXPORT)
+    network = networks.load_exported(exported if os.path.exists(exported) else user_input.default_path(EXPORT))
     draw_pattern(network, f"{options.figures}/lenet_pattern.png", options.show)
 
 

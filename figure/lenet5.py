@@ -126,16 +126,16 @@ def draw_filters(networks_by_title, path, show=False):
     drawing.save_figure(figure, path, show)
 
 
-def draw_all(rows, others, options):
+def draw_all(study, rows, others, options):
     """Print the tables and draw the figures; for the arguments see `digits.main`."""
-    digits.print_tables(STUDY, rows, others)
+    digits.print_tables(study, rows, others)
     print_alone(rows)
-    digits.draw(STUDY, rows, others, (0.5, 2.1), (1, 2, 4, 8, 12, 25, 50, 100, 200, 300),
+    digits.draw(study, rows, others, (0.5, 2.1), (1, 2, 4, 8, 12, 25, 50, 100, 200, 300),
                 f"{options.figures}/lenet5.png", options.show)
     job, found = {"method": "iterative", "seed": 1, "digits": "test"}, {}
     for size in (1, *FILTERS):
-        stage = STUDY.training._replace(fractions=() if size == 1 else (size,))
-        path = digits.network_file(STUDY, options.networks, job, stage)
+        stage = study.training._replace(fractions=() if size == 1 else (size,))
+        path = digits.network_file(study, options.networks, job, stage)
         if options.networks and os.path.exists(path):
             row = digits.of(rows, "iterative", size, 1)[0]
             found["unpruned" if size == 1 else f"{digits.ratio(row):.0f} times fewer"] = networks.load_exported(path)

@@ -36,8 +36,7 @@ def find_networks(study, options, method, counts=None):
     """
     job, m = {"method": method, "seed": 1, "digits": "test"}, mnist.load_mnist(options.data).X_train.shape[1]
     stages = digits.steps_of(study, method, None)
-    paths = {stage.fractions[0] if stage.fractions else 1: digits.network_file(study, options.networks, job, stage)
-             for stage in stages}
+    paths = {stage.size: digits.network_file(study, options.networks, job, stage) for stage in stages}
     missing = sum(stage.epochs * -(-m // stage.batch) for path, stage in zip(paths.values(), stages)
                   if not os.path.exists(path))
     with (tqdm(total=missing, desc=method, unit=" iterations", disable=None if missing else True) as bar,
@@ -96,8 +95,10 @@ def main(argv=()):
     parser.add_path("--figures", "figure", "DIR", "folder for the page")
     options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
-    pruned, rows = find_networks(lenet.STUDY, options, "iterative")
-    random, _ = find_networks(lenet.STUDY, options, "random", digits.counts_of(lenet.STUDY, rows, "test"))
+    study = lenet.STUDY._replace(data=digits.fingerprint(options.data))
+    user_input.check_folder(options.networks)
+    pruned, rows = find_networks(study, options, "iterative")
+    random, _ = find_networks(study, options, "random", digits.counts_of(study, rows, "test"))
     random[1] = pruned[1]  # the unpruned network is one
     steps = [make_step(data, pruned[1], pruned[size], random[size]) for size in SIZES]
 

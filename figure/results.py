@@ -25,20 +25,20 @@ BLOCK = re.compile(r"^<!-- ([^\n]+: [^\n]+) -->\n(.*?)^<!-- end -->$", re.MULTIL
 
 # ------------------------------------------------------------------------------------------------------- the options
 
-def add_options(parser, seeds=None, default=None, mnist=False, most=100_000):
+def add_options(parser, seeds=None, default=None, with_others=False, most=100_000):
     """The options of a study that leaves a CSV file.
 
     seeds : what --seeds counts, if the study has seeds; default, most : how many it has without the option, and at most
-    mnist : whether it is one of the studies on MNIST, with the same columns, to which an own method can be added
+    with_others : whether an own method can be added, and networks are kept
     """
     if seeds:
         parser.add_argument("--seeds", type=user_input.integer(1, most), default=default, metavar="N",
                             help=f"how many seeds: {seeds}")
     parser.add_argument("--draw", action="store_true", help="make figures and tables of the CSV file that is there")
-    parser.add_argument("--fresh", action="store_true", help="begin anew, and not with the rows of the CSV file")
+    parser.add_argument("--fresh", action="store_true", help="begin anew, not with the rows of the CSV file")
     parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")
-    if mnist:
+    if with_others:
         parser.add_argument("--with", type=user_input.path, action="append", default=[], dest="others", metavar="FILE",
                             help="a CSV file with the rows of another method, which is drawn beside those that are "
                                  "there (implies --draw)")
@@ -49,7 +49,7 @@ def add_options(parser, seeds=None, default=None, mnist=False, most=100_000):
 def find_file(options, name):
     """The CSV file of a study: in --figures; to draw only, the committed one where there is none."""
     path = os.path.join(options.figures, f"{name}.csv")
-    if only_drawn(options) and not os.path.exists(path):
+    if only_drawn(options) and not getattr(options, "held_out", False) and not os.path.exists(path):
         return user_input.default_path(f"{FIGURES}/{name}.csv")
     return path
 

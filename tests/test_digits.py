@@ -11,6 +11,7 @@ import nn_functions as nn
 import prun_mask
 from datasets.mnist import load_mnist
 from datasets.networks import load_exported
+from datasets.user_input import InputError
 from figure import convolution, digits, lenet, lenet5, results
 
 from .conftest import ROOT, assert_figure, contents, fail
@@ -117,7 +118,7 @@ def test_the_small_dense_networks_have_as_few_weights():
 
 
 def main(study, folder, out, *more):
-    def draw_all(rows, others, options):
+    def draw_all(study, rows, others, options):
         digits.print_tables(study, rows, others)
         digits.draw(study, rows, others, (0, 100), (1, 10), f"{options.figures}/{study.name}.png")
 
@@ -155,7 +156,8 @@ def test_a_study_goes_on_from_its_rows_and_networks(folder, tmp_path, monkeypatc
     main(SMALL, folder, tmp_path / "b")
     assert (tmp_path / "b" / "lenet.csv").read_text() == whole
     job, steps, take_step = {"method": "iterative", "seed": 1, "digits": "test"}, [], digits.take_step
-    last = pathlib.Path(digits.network_file(SMALL, tmp_path / "n", job, SMALL.training._replace(fractions=(0.04,))))
+    study = SMALL._replace(data=digits.fingerprint(folder))
+    last = pathlib.Path(digits.network_file(study, tmp_path / "n", job, SMALL.training._replace(fractions=(0.04,))))
     expected = last.read_bytes()
     last.unlink()  # killed before the last step
 
@@ -165,8 +167,13 @@ def test_a_study_goes_on_from_its_rows_and_networks(folder, tmp_path, monkeypatc
 
     monkeypatch.setattr(digits, "take_step", counted)
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        digits.run(SMALL, folder, tmp_path / "n", {}, job)
+        digits.run(study, folder, tmp_path / "n", {}, job)
     assert steps == [3] and last.read_bytes() == expected
+    write_mnist(tmp_path / "other", 61, 20)
+    with pytest.raises(InputError, match=r"other settings \(data\)"):
+        main(SMALL, tmp_path / "other", tmp_path / "b")
+    with pytest.raises(InputError, match="--fresh needs an empty folder"):
+        main(SMALL, folder, tmp_path / "b", "--fresh", "--networks", tmp_path / "n")
 
 
 def test_rows_of_other_settings_are_refused_and_the_way_on_is_said(folder, tmp_path):
@@ -189,6 +196,11 @@ def test_an_own_method_is_drawn_beside_ours(folder, tmp_path, capsys):
     capsys.readouterr()
     main(SMALL, folder, tmp_path, "--with", tmp_path / "my.csv")
     assert "mine: ratio and error (%): 10.0 5.50" in capsys.readouterr().out
+    good = {"method": "mine", "seed": 1, "weights": 266200, "kept": 26620, "error": 5.5}
+    for name, value in {"kept": 0, "error": "low", "weights": None, "method": "iterative"}.items():
+        results.write(tmp_path / "bad.csv", [{**good, name: value}], list(good))
+        with pytest.raises(InputError, match=f"bad.csv: .*{value or name}"):
+            main(SMALL, folder, tmp_path, "--with", tmp_path / "bad.csv")
 
 
 def test_filters_without_outputs_are_dead():

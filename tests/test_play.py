@@ -36,9 +36,11 @@ def small(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lenet, "STUDY", STUDY)
         for _ in range(2):  # the second time with the networks that the first one left
+            made = {path: path.stat().st_mtime_ns for path in folder.glob("networks/*")}
             finished = call("figure.play", "--data", folder / "mnist", "--networks", folder / "networks",
                             "--figures", folder)
             assert finished.returncode == 0, finished
+        assert made.items() <= {path: path.stat().st_mtime_ns for path in folder.glob("networks/*")}.items()
     assert finished.stderr == "" and len(finished.stdout.splitlines()) == 3 + len(play.SIZES)
     return folder
 
@@ -116,12 +118,12 @@ def error(data, network):
 def test_the_page_holds_the_networks_of_the_folder_and_their_errors(small):
     held, found = read(small / "play.html")
     assert held["retrainings"] == 11
-    data = load_mnist(small / "mnist")
+    data, study = load_mnist(small / "mnist"), STUDY._replace(data=digits.fingerprint(small / "mnist"))
     for size, step, ways in zip(play.SIZES, held["steps"], found, strict=True):
         stage = STUDY.training._replace(fractions=() if size == 1 else (size,))
         for i, method in (0, "iterative"), (2, "random"):
             job = {"method": method, "seed": 1, "digits": "test"}
-            stored = load_exported(digits.network_file(STUDY, small / "networks", job, stage))
+            stored = load_exported(digits.network_file(study, small / "networks", job, stage))
             assert all(np.array_equal(ways[i][name], value.astype(np.float16)) for name, value in stored.items())
         for way, network in zip(held["ways"], ways, strict=True):
             kept = [np.count_nonzero(network[name]) for name in ("W1", "W2", "W3")]
