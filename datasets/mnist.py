@@ -5,6 +5,7 @@ magic number and the sizes: number, rows, columns; or number. Fashion-MNIST and 
 """
 
 import gzip
+import hashlib
 import math
 import os
 import shlex
@@ -87,3 +88,11 @@ def read_idx(path):
     if len(values) != math.prod(sizes) or not len(values):
         raise InputError(f"{path}: holds {len(values)} values, but its header says {' x '.join(map(str, sizes))}")
     return values.reshape(sizes)
+
+
+def fingerprint(folder):
+    """The sha256 of the digits in a folder, whatever the form of its files. Raises InputError."""
+    digest = hashlib.sha256()
+    for values in load_mnist(folder):
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()

@@ -228,8 +228,8 @@ def sum_up(judged, claim):
 
 # ----------------------------------------------------------------------------------------------- tables and figures
 
-def print_tables(rows, judged):
-    """Print the verdicts, with the median at the lowest density that has the one that counts; and all errors."""
+def print_verdicts(judged):
+    """Print the verdicts, with the median at the lowest density that has the one that counts."""
     cells = []
     for claim in CLAIMS:
         first, at = sum_up(judged, claim)
@@ -238,14 +238,8 @@ def print_tables(rows, judged):
         lowest = at[first][-1]
         number = f"{np.median([row['value'] for row in judged[claim, lowest]]):.2f} at {100 * lowest:g} %"
         cells.append([claim.where, claim.text, "; ".join(words) or "open", number])
-    header = ["section", "claim", "verdict (else open)", "points, median"]
-    results.print_table("claims: verdicts", results.table(header, cells, left=3))
-    cells, densities = [], (1, *DENSITIES)
-    for name in dict.fromkeys(row["network"] for row in rows):
-        errors = (column(rows, name, density) for density in densities)
-        cells.append([name, *(f"{np.median(of_seeds):.2f}" if of_seeds.size else "" for of_seeds in errors)])
-    header = ["error (%), median; density:", *map("{:.0%}".format, densities)]
-    results.print_table("claims: errors", results.table(header, cells))
+    head = ["section", "claim", "verdict (else open)", "points, median"]
+    results.print_table("claims: verdicts", results.table(head, cells, left=3))
 
 
 def draw_claims(judged, path, show=False):
@@ -322,7 +316,7 @@ def main(argv=()):
         judged = judge(rows)
     else:
         do = functools.partial(run, os.path.abspath(options.data), held_out, EPOCHS, RETRAINING_EPOCHS)
-        settings = {"data": digits.fingerprint(options.data), "densities": DENSITIES, "factors": FACTORS, **L1, **L2,
+        settings = {"data": mnist.fingerprint(options.data), "densities": DENSITIES, "factors": FACTORS, **L1, **L2,
                     "dropout": DROPOUT, "batch": BATCH, "learning_rate": LEARNING_RATE, "momentum": digits.MOMENTUM,
                     "epochs": EPOCHS, "retraining_epochs": RETRAINING_EPOCHS, "held_out": held_out}
         rows = results.run(do, [{"seed": seed} for seed in range(1, options.seeds + 1)], path, settings, COLUMNS,
@@ -330,7 +324,7 @@ def main(argv=()):
         judged = judge(rows)
         decided = sum(judged.values(), [])
         results.write(f"{options.figures}/claims.csv", decided, list(decided[0]), settings)
-    print_tables(rows, judged)
+    print_verdicts(judged)
     draw_claims(judged, f"{options.figures}/claims.png", options.show)
     draw(rows, options.figures, options.show)
     return 0

@@ -78,16 +78,8 @@ class Study(NamedTuple):
     tolerance: float  # points of error on held-out digits that the exported network may lose
     held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
-    later: dict  # what others report since: year, ratio, error, source
-    data: str = ""  # the sha256 of the digits, see `fingerprint`
-
-
-def fingerprint(folder):
-    """The sha256 of the digits in a folder: other digits have other rows, and other networks. Raises InputError."""
-    digest = hashlib.sha256()
-    for values in mnist.load_mnist(folder):
-        digest.update(np.ascontiguousarray(values))
-    return digest.hexdigest()
+    later: dict  # what others report since: year, ratio, error
+    data: str = ""  # `mnist.fingerprint` of the digits: other ones have other rows and networks
 
 
 def new_parameters(seed, sizes=SIZES):
@@ -231,7 +223,7 @@ def columns_of(study):
             *(f"kept_{l}" for l in range(1, len(study.factors) + 1)), "flop", "error"]
 
 
-# ----------------------------------------------------------------------------------------------------------- tables
+# ------------------------------------------------------------------------------------------------ tables and figure
 
 def ratio(row):
     """How many times fewer connections there are than in the unpruned network."""
@@ -278,20 +270,6 @@ def print_tables(study, rows, others):
     results.print_table(f"{study.name}: seed by seed", results.table(
         ["points of error", *(f"{median[size]:.1f} times" for size in sizes)], lines))
     print_summary(study, rows)
-    lines = []
-    for size in dict.fromkeys(row["size"] for row in of(rows, "iterative")):
-        found = of(rows, "iterative", size)
-        kept = np.median([kept_of(study, row) for row in found], axis=0)
-        lines.append([f"{np.median([ratio(row) for row in found]):.1f}", f"{np.median([r['kept'] for r in found]):.0f}",
-                      ", ".join(f"{number:.0f}" for number in kept),
-                      f"{np.median([row['flop'] for row in found]):.1f}", error(found)])
-    results.print_table(f"{study.name}: steps", results.table(
-        ["ratio", "kept", "by layer", "FLOP kept (%)", f"error (%), {len(found)} seeds"], lines, left=0))
-    reported = {**{name: (2015, *point, "") for name, point in study.paper.items()}, **study.later}
-    results.print_table(f"{study.name}: others", results.table(
-        ["reported by others", "year", "ratio", "error (%)", "read in"],
-        [[name, year, times, f"{found:.2f}" if isinstance(found, float) else found, source]
-         for name, (year, times, found, source) in reported.items()]))
     for method in dict.fromkeys(row["method"] for row in others):
         print(f"\n{method}: ratio and error (%): " + ", ".join(
             f"{ratio(row):.1f} {row['error']:.2f}" for row in of(others, method)))
@@ -299,20 +277,17 @@ def print_tables(study, rows, others):
 
 def print_summary(study, rows):
     """Print the README's table: the medians at each size with all these controls; rows : of the study."""
-    methods, lines = ("iterative", "random", "unpruned", "small dense"), []
-    before = [row["error"] for row in of(rows, "iterative", 1)]
+    lines, methods = [], ("iterative", "random", "unpruned", "small dense")
     for size in study.controls:
-        found = [[row["error"] for row in of(rows, method, size)] for method in methods]
+        found = of(rows, "iterative", 1), *(of(rows, method, size) for method in methods)
         if all(found):
+            medians = (f"{np.median([row['error'] for row in those]):.2f}" for those in found)
             times = np.median([ratio(row) for row in of(rows, "iterative", size)])
-            lines.append([f"{times:.0f} times fewer", *(f"{np.median(errors):.2f}" for errors in (before, *found))])
+            lines.append([f"{times:.0f} times fewer", *medians])
+    head = [f"{study.title}, error (%)", "unpruned", "pruned", "at random", "unpruned, as long", "dense, as small"]
     if lines:
-        results.print_table(f"readme: {study.title}", results.table(
-            [f"{study.title}, error (%)", "unpruned", "pruned", "at random", "unpruned, as long", "dense, as small"],
-            lines))
+        results.print_table(f"readme: {study.title}", results.table(head, lines))
 
-
-# ----------------------------------------------------------------------------------------------------------- figure
 
 def curve(rows):
     """The median ratio and error of rows at each size: lists; a row without a size is a size of its own."""
@@ -324,7 +299,6 @@ def curve(rows):
 
 def draw(study, rows, others, ylim, ticks, path, show=False):
     """Draw the error against the ratio, a line for each method; rows, others : see `print_tables`."""
-    where = rows[0]["digits"]
     figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
     own = dict.fromkeys(row["method"] for row in others)
     styles = METHODS | {method: ("black", marker, "-", "added by --with")
@@ -346,12 +320,11 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
             axes.annotate(method, inside[-1], (6, 0), textcoords="offset points", color=color, fontsize=9, va="center")
     axes.plot(*zip(*study.paper.values()), "*", color="black", markersize=11, linestyle="",
               label="the paper (2015): unpruned, and 12 times")
-    for (method, (year, times, found, _)), marker in zip(study.later.items(), "1234+x|_"):
-        if isinstance(found, float):
-            axes.plot(times, found, marker, color="0.3", markersize=9, label=f"{method} ({year})")
-    axes.set(xscale="log", xlim=(0.95, 1.6 * ticks[-1]), ylim=ylim, ylabel=f"error on the {where} digits (%)",
+    for (method, (year, times, found)), marker in zip(study.later.items(), "1234+x|_"):
+        axes.plot(times, found, marker, color="0.3", markersize=9, label=f"{method} ({year})")
+    axes.set(xscale="log", xlim=(0.95, 1.6 * ticks[-1]), ylim=ylim, title=f"{study.title}: medians; thin: each seed",
              xlabel="ratio: connections of the unpruned network / connections kept",
-             title=f"{study.title} on MNIST: medians; thin: each seed")
+             ylabel=f"error on the {rows[0]['digits']} digits (%)")
     axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
@@ -384,7 +357,7 @@ def main(study, argv, description, draw_all, export):
     if results.only_drawn(options):
         rows = results.read(path, columns_of(study))
     else:
-        study = study._replace(data=fingerprint(options.data))
+        study = study._replace(data=mnist.fingerprint(options.data))
         check_networks(study, options)
         rows = do_jobs(study, os.path.abspath(options.data), path, range(1, options.seeds + 1), digits, options)
         export_network(study, rows, options, export)
@@ -404,12 +377,11 @@ def check_networks(study, options):
 
 def read_others(path):
     """The rows of further methods in a CSV file. Raises InputError, or OSError."""
-    rows = results.read(path, ("method", "seed", "weights", "kept", "error"))
-    for row in rows:
-        if row["method"] in METHODS:
-            raise user_input.InputError(f"{path}: has rows of {row['method']}, which is one of ours; give yours a name")
-        if not all(isinstance(row[name], int | float) and row[name] > 0 for name in ("weights", "kept", "error")):
-            raise user_input.InputError(f"{path}: weights, kept and error must be numbers above 0, not in {row}")
+    numbers = ("weights", "kept", "error")
+    rows = results.read(path, ("method", "seed", *numbers), numbers)
+    ours = {row["method"] for row in rows} & METHODS.keys()
+    if ours:
+        raise user_input.InputError(f"{path}: has rows of {ours.pop()}, which is a method of ours; give yours a name")
     return rows
 
 

@@ -95,7 +95,7 @@ def main(argv=()):
     parser.add_path("--figures", "figure", "DIR", "folder for the page")
     options = parser.parse_args(argv)
     data = mnist.load_mnist(options.data)
-    study = lenet.STUDY._replace(data=digits.fingerprint(options.data))
+    study = lenet.STUDY._replace(data=mnist.fingerprint(options.data))
     user_input.check_folder(options.networks)
     pruned, rows = find_networks(study, options, "iterative")
     random, _ = find_networks(study, options, "random", digits.counts_of(study, rows, "test"))

@@ -127,15 +127,19 @@ def _load(path):
         return json.loads(first[1:]), list(reader.fieldnames), rows
 
 
-def read(path, columns=()):
+def read(path, columns=(), positive=()):
     """The rows of a CSV file, a list of dicts, with numbers as int and float, and None for empty cells.
 
-    columns : those that must be there. Raises InputError, or OSError
+    columns : those that must be there; positive : those whose cells must be numbers above 0
+    Raises InputError, or OSError
     """
     _, there, rows = _load(path)
     missing = [name for name in columns if name not in there]
     if missing:
         raise user_input.InputError(f"{path}: has no column {', '.join(missing)}")
+    for row in rows:
+        if not all(isinstance(row[name], int | float) and row[name] > 0 for name in positive):
+            raise user_input.InputError(f"{path}: {', '.join(positive)} must be numbers above 0, not in {row}")
     return rows
 
 

@@ -9,7 +9,7 @@ import threadpoolctl
 
 import nn_functions as nn
 import prun_mask
-from datasets.mnist import load_mnist
+from datasets.mnist import fingerprint, load_mnist
 from datasets.networks import load_exported
 from datasets.user_input import InputError
 from figure import convolution, digits, lenet, lenet5, results
@@ -156,7 +156,7 @@ def test_a_study_goes_on_from_its_rows_and_networks(folder, tmp_path, monkeypatc
     main(SMALL, folder, tmp_path / "b")
     assert (tmp_path / "b" / "lenet.csv").read_text() == whole
     job, steps, take_step = {"method": "iterative", "seed": 1, "digits": "test"}, [], digits.take_step
-    study = SMALL._replace(data=digits.fingerprint(folder))
+    study = SMALL._replace(data=fingerprint(folder))
     last = pathlib.Path(digits.network_file(study, tmp_path / "n", job, SMALL.training._replace(fractions=(0.04,))))
     expected = last.read_bytes()
     last.unlink()  # killed before the last step

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nn_functions as nn
-from datasets.mnist import load_mnist
+from datasets.mnist import fingerprint, load_mnist
 from datasets.networks import load_exported
 from figure import digits, lenet, play
 
@@ -118,7 +118,7 @@ def error(data, network):
 def test_the_page_holds_the_networks_of_the_folder_and_their_errors(small):
     held, found = read(small / "play.html")
     assert held["retrainings"] == 11
-    data, study = load_mnist(small / "mnist"), STUDY._replace(data=digits.fingerprint(small / "mnist"))
+    data, study = load_mnist(small / "mnist"), STUDY._replace(data=fingerprint(small / "mnist"))
     for size, step, ways in zip(play.SIZES, held["steps"], found, strict=True):
         stage = STUDY.training._replace(fractions=() if size == 1 else (size,))
         for i, method in (0, "iterative"), (2, "random"):
