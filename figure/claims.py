@@ -59,7 +59,7 @@ COLUMNS = ("network", "density", "seed", "kept", "kept_1", "kept_2", "kept_3", "
 class Claim(NamedTuple):
     """A claim of the paper. Its number is the error of the network `worse` - that of `better` + `free`, in points."""
 
-    where: str  # in the paper
+    where: str  # in the paper; or "ours"
     text: str
     worse: str = ""
     better: str = ""
@@ -73,9 +73,9 @@ CLAIMS = (
     Claim("3.1", "before retraining, L1 is better than L2", "L2, not retrained", "L1, not retrained", DENSITIES),
     Claim("3.1", "after retraining, L2 is better than L1", "L1, retrained", "L2, retrained", DENSITIES),
     Claim("3.2", "dropout is to be reduced for retraining", "dropout D_o", "dropout D_r"),
-    Claim("3.2", "reduced dropout is better than none", "no dropout", "dropout D_r"),
+    Claim("ours", "reduced dropout is better than none", "no dropout", "dropout D_r"),
     Claim("3.3", "surviving weights are better than new ones", "new weights", "L2, retrained"),
-    Claim("3.3", "surviving weights are better than their first values", "first weights", "L2, retrained"),
+    Claim("ours", "surviving weights are better than their first values", "first weights", "L2, retrained"),
     Claim("3.4", "iterative pruning is better than at once", "L2, at once, as long", "L2, iterative", DENSITIES[1:]),
     Claim("3.4", "pruning at random, by magnitude, is worse", "at random, by magnitude", "L2, retrained"),
     NEURONS,
@@ -252,20 +252,22 @@ def draw_claims(judged, path, show=False):
             color, ends = VERDICTS[seeds[0]["verdict"]], (seeds[0]["low"], seeds[0]["high"])
             axes.plot(ends, (y, y), color=color, linewidth=6, alpha=0.4, solid_capstyle="butt")
             axes.plot([row["value"] for row in seeds], [y] * len(seeds), "o", color=color, markersize=3.5)
-            labels[y] = f"{claim.text if density == claim.densities[0] else ''} {density:>5.0%}"
+            text = "(ours) " * (claim.where == "ours") + claim.text
+            labels[y] = f"{text if density == claim.densities[0] else ''} {density:>5.0%}"
             y += 1
         y += 0.7
-    counts = [sum_up(judged, claim)[0] for claim in CLAIMS]
+    counts = [sum_up(judged, claim)[0] for claim in CLAIMS if claim.where != "ours"]
     for word, color in VERDICTS.items():
         axes.plot([], [], "o-", color=color, label=word)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xscale("symlog", linthresh=0.1, linscale=0.6)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(list(labels), labels.values(), fontsize=8)
-    axes.set(ylim=(y, -1), xlim=(None, 100), xlabel="in favour of the claim: points of error, or % (linear up to 0.1)",
-             title=f"Of {len(CLAIMS)} claims, {counts.count('holds')} hold at one density or more, "
-                   f"{counts.count('does not hold')} do not, {counts.count('open')} are open\n"
-                   "dot: a seed; bar: 95 % interval over the digits")
+    axes.set(ylim=(y, -1), xlim=(None, 100), xlabel="in favour of the claim: points of error, or % (linear up to 0.1)")
+    held, failed, undecided = map(counts.count, ("holds", "does not hold", "open"))
+    figure.suptitle(f"LeNet-300-100: of the paper's {len(counts)} claims {held} hold with one fraction kept or more, "
+                    f"{failed} fail, {undecided} are open\n"
+                    "percent: what is kept of layers 1 and 2; dot: a seed; bar: 95 % interval over the digits")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower left")
     drawing.save_figure(figure, path, show)

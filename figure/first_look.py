@@ -119,11 +119,11 @@ def draw_strip(ratios, errors, layers, units):
         for step, pair in enumerate(layers):
             draw_layer(axes[:, step], pair[i], units[:UNITS_IN_PRINT], np.count_nonzero(pair[0], axis=0).max())
         axes[0, 0].set_ylabel("connections\nof each pixel")
-        axes[2, 0].set_ylabel("weights of three units of layer 1\n(black: pruned)")
+        axes[2, 0].set_ylabel("weights of three units of layer 1\n(black: pruned; blue: > 0; orange: < 0)")
         figure.text(0.03, top - 0.2, f"{name} are kept", color=color, fontsize=14, rotation=90, va="center")
         for column, ratio in zip(axes.T, ratios):
             column[0].set_title("" if i else f"{ratio:.0f}×")
-    draw_errors(figure.add_axes((0.15, 0.03, 0.84, 0.125)), ratios, errors, len(ratios))
+    draw_errors(figure.add_axes((0.15, 0.05, 0.84, 0.105)), ratios, errors, len(ratios))
     return figure
 
 
