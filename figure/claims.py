@@ -11,7 +11,7 @@ draws three figures: the claims, the paper's Fig. 5, and its Fig. 6 and 7. Needs
 datasets.fetch_mnist`). The settings were chosen on the last 10,000 training digits, held out (--held-out). What is
 asked, and the rule, were revised after a first run on the test digits.
 
-Time on 2 cores: about half an hour.
+Time on 2 cores: about forty minutes.
 """
 
 import functools

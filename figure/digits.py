@@ -236,11 +236,6 @@ def of(rows, method, size=None, seed=None):
             and seed in (None, row["seed"])]
 
 
-def error(rows):
-    """The errors of rows for a table: median and range."""
-    return results.median_and_range([row["error"] for row in rows], unit="") if rows else ""
-
-
 def exported_size(study, rows):
     """The size of the exported network: the furthest step that loses at most the tolerance, on held-out digits."""
     held_out = [row for row in rows if (row["method"], row["digits"]) == ("iterative", "held-out")]
@@ -258,7 +253,8 @@ def print_tables(study, rows, others):
     for method in METHODS:
         found = [of(rows, method, size) for size in sizes]
         if any(found):
-            lines.append([method, max(map(len, found)), *map(error, found)])
+            errors = (results.median_and_range([row["error"] for row in those], unit="") for those in found)
+            lines.append([method, max(map(len, found)), *errors])
     epochs = [of(rows, "iterative", size)[0]["epochs"] for size in sizes]
     results.print_table(f"{study.name}: controls", results.table(
         ["error (%), median (range)", "seeds", *(f"{median[size]:.1f} times" for size in sizes)],
@@ -328,7 +324,7 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
     axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", frameon=False, fontsize=7.5, title="method; number of seeds", title_fontsize=7.5)
+    axes.legend(loc="upper left", edgecolor="none", fontsize=7.5, title="method; number of seeds", title_fontsize=7.5)
     drawing.save_figure(figure, path, show)
 
 

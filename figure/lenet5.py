@@ -8,7 +8,7 @@ datasets.fetch_mnist`).
 
 The settings were chosen on the last 10,000 training digits, held out (--held-out), in a dozen short runs.
 
-Time on 2 cores: about five hours; it goes on after the jobs that are done, with --networks after each step.
+Time on 2 cores: about eight hours; it goes on after the jobs that are done, with --networks after each step.
 """
 
 import os

@@ -194,9 +194,9 @@ def _parse(text):
 # -------------------------------------------------------------------------------------------------------- the tables
 
 def median_and_range(values, form="{:.2f}", unit=" %"):
-    """For a table: the median of some values, and the lowest and highest; of a single one, the value."""
-    if len(values) == 1:
-        return form.format(values[0]) + unit
+    """For a table: the median of some values, and the lowest and highest; of a single one, the value; of none, ""."""
+    if len(values) < 2:
+        return "".join(form.format(value) + unit for value in values)
     median, low, high = (form.format(value) for value in (np.median(values), np.min(values), np.max(values)))
     return f"{median}{unit} ({low} to {high})"
 

@@ -82,7 +82,8 @@ def test_an_own_criterion_runs_as_it_stands(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     exec(code_block(README, "import numpy as np\nimport nn_functions as nn, nn_main"), {})
     printed = capsys.readouterr().out.splitlines()  # 2 % of 172,800
-    assert [line.split(" Evaluation(cost=")[0] for line in printed] == ["weight and input 3456", "random 3456"]
+    assert [line.split(" Evaluation(cost=")[0] for line in printed] == [
+        "weight and input 3456", "magnitude 3456", "random 3456"]
 
 
 def test_an_own_method_is_drawn_beside_ours_as_the_page_says(monkeypatch, capsys, tmp_path):
