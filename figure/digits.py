@@ -295,13 +295,13 @@ def curve(rows):
 
 def draw(study, rows, others, ylim, ticks, path, show=False):
     """Draw the error against the ratio, a line for each method; rows, others : see `print_tables`."""
-    figure, axes = drawing.subplots(figsize=(9, 6), layout="constrained")
+    figure, axes = drawing.subplots(figsize=(9, 7), layout="constrained")
     own = dict.fromkeys(row["method"] for row in others)
     styles = METHODS | {method: ("black", marker, "-", "added by --with")
                         for method, marker in zip(own, itertools.cycle("hp<>dH"))}
     for method, (color, marker, line, text) in styles.items():
         found = of(others if method in own else rows, method)
-        if not found:
+        if not found or method == "restarts":  # which has no ratio but 1, and many errors
             continue
         for seed in {row["seed"] for row in found}:
             of_seed = sorted((ratio(row), row["error"]) for row in of(found, method, seed=seed))
@@ -324,7 +324,7 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
     axes.set_xticks(ticks, [f"{tick}×" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", edgecolor="none", fontsize=7.5, title="method; number of seeds", title_fontsize=7.5)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8, title="method; number of seeds")
     drawing.save_figure(figure, path, show)
 
 
