@@ -17,7 +17,6 @@ import numpy as np
 
 BLOCK = 100  # iterations from one report of progress to the next
 PART = 1000  # pictures that are predicted at a time: as floating-point numbers all take eight times the memory
-SMALLEST = {np.dtype(kind): np.nextafter(kind(0), kind(1)) for kind in (np.float32, np.float64)}  # above 0
 
 
 class Evaluation(NamedTuple):
@@ -86,7 +85,8 @@ def compute_cost(AL, Y):
 
     AL, Y : ndarrays of shape (n_L, m)
     """
-    log_AL = np.log(np.maximum(AL, SMALLEST[AL.dtype]))  # keeps log(0) out without changing any other value
+    # The maximum keeps log(0) out without changing any other value.
+    log_AL = np.log(np.maximum(AL, np.finfo(AL.dtype).smallest_subnormal))
     total = np.vdot(Y, log_AL)  # the sum of all products
     if len(Y) == 1:
         total += np.vdot(1 - Y, np.log(1 - AL + 1e-5))
@@ -182,7 +182,6 @@ class Dense(Layer):
         self.W, self.b, self.g, self.is_first = W, b, g, is_first
         self.mask = None if mask is None or mask.all() else mask.astype(W.dtype)  # bool would be slower to multiply by
         self.momentum, self.l1, self.l2 = momentum, l1, l2
-        self.step = np.empty_like(W)  # what an update subtracts; one array for all saves memory to be fetched
         self.velocity = (np.zeros_like(W), np.zeros_like(b)) if momentum else None
 
     def forward(self, A):
@@ -213,13 +212,7 @@ class Dense(Layer):
 
     def update(self, rate):
         """V <- momentum V + rate (dW + the penalty's gradient), W <- W - V; b likewise, but for the penalty."""
-        step, step_b = self.step, rate * self.db
-        if self.l2:
-            np.multiply(self.W, self.l2, out=step)
-            step += self.dW
-            step *= rate
-        else:
-            np.multiply(self.dW, rate, out=step)
+        step, step_b = rate * (self.dW + self.l2 * self.W if self.l2 else self.dW), rate * self.db
         if self.l1:
             step += rate * self.l1 * np.sign(self.W)
         if self.mask is not None:
@@ -364,7 +357,7 @@ def gradient_descent(X, Y, parameters, learning_rate, iterations, masks=None, *,
     if method == "gram":
         layers[0] = GramLayer(gram, *layers[0].parameters(), masks.get("W1"), layers[0].g, l2)
     costs = descend(layers, itertools.repeat((gram.X, Y)), rates, progress)
-    return _trained_parameters(layers), costs
+    return trained_parameters(layers), costs
 
 
 @np.errstate(all="ignore")  # numbers that go bad are found
@@ -398,7 +391,7 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     batches = draw_batches(X[blocks["X"]], Y, batch, parameters["W1"].dtype, random)
     costs = descend(with_dropout, batches, rates, progress)
     trained = _copied(parameters)
-    for name, value in _trained_parameters(layers).items():
+    for name, value in trained_parameters(layers).items():
         trained[name][blocks[name]] = value
     return trained, costs
 
@@ -436,10 +429,10 @@ def _copied(parameters):
     return {name: value.copy() for name, value in parameters.items()}
 
 
-def _trained_parameters(layers):
-    """The parameters when the descent is over. Raises FloatingPointError."""
+def trained_parameters(layers):
+    """The parameters when the descent is over, of the layers that have some. Raises FloatingPointError."""
     parameters = {}
-    for l, layer in enumerate(layers, start=1):
+    for l, layer in enumerate((layer for layer in layers if isinstance(layer, Dense)), start=1):
         parameters[f"W{l}"], parameters[f"b{l}"] = layer.parameters()
     for name, value in parameters.items():
         if not np.isfinite(value).all():
@@ -519,7 +512,8 @@ class GramLayer(Dense):
     def parameters(self):
         """W and b when the descent is over."""
         step = self.S @ self.X.T
-        return self.C * self.W - (step if self.mask is None else step * self.mask), self.b
+        W = self.C * self.W - (step if self.mask is None else step * self.mask)
+        return W.astype(self.W.dtype, copy=False), self.b
 
 
 class GramMatrices:
@@ -538,7 +532,7 @@ class GramMatrices:
 
     def update_mask(self, mask):
         """Compute G for a mask, bool of shape (n_1, n_x), or for None, all pixels. Returns G."""
-        if self.G is None or mask is None and self.mask is not None:
+        if self.G is None or self.mask is not None and (mask is None or len(mask) != len(self.mask)):
             self.mask, self.G = None, self._products(slice(None))
         if mask is None:
             return self.G

@@ -27,6 +27,8 @@ OUT = "datasets"
 FIGURES = "figure"
 ONE_THREAD = 1000  # pictures in an iteration, up to which BLAS is given one thread
 
+threadpools = functools.cache(threadpoolctl.ThreadpoolController)  # looking for BLAS takes longer than some iterations
+
 
 def limit_blas(pictures_at_a_time):
     """A context in which BLAS has one thread, if there are few pictures in an iteration.
@@ -34,12 +36,7 @@ def limit_blas(pictures_at_a_time):
     Two are no faster for products that small, much slower beside other work, and they round differently: with one, the
     result does not depend on the number of cores.
     """
-    return _threadpools().limit(limits=1 if pictures_at_a_time <= ONE_THREAD else None, user_api="blas")
-
-
-@functools.cache  # to look for the libraries takes longer than some iterations
-def _threadpools():
-    return threadpoolctl.ThreadpoolController()
+    return threadpools().limit(limits=1 if pictures_at_a_time <= ONE_THREAD else None, user_api="blas")
 
 
 def choose_descent(options, seed):
@@ -118,7 +115,7 @@ def draw_costs(costs, Y, learning_rate, name, path, show=False):
     """Draw the cost against the iteration; Y : the labels, of shape (1, m); name : what the cost is made of."""
     figure, axes = drawing.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(costs)
-    if len(np.unique(Y)) == 2:
+    if len(np.unique(Y)) == 2 and "penalty" not in name:
         # What the cost cannot fall below as long as every picture is given the same probability, the share of cars.
         plateau = nn.compute_cost(np.full(Y.shape, Y.mean()), Y)
         on_it = np.count_nonzero(np.abs(costs / plateau - 1) < 0.01)

@@ -58,7 +58,7 @@ def prune_iteratively(data, parameters, masks_of, first_step=1, learning_rate=LE
     Raises ValueError, see `nn_functions.check_data` and `nn_functions.checked_masks`, and FloatingPointError.
     """
     if descent is nn.gradient_descent:
-        settings.setdefault("gram", nn.GramMatrices(data.X_train))  # carried from step to step
+        settings["gram"] = settings.get("gram") or nn.GramMatrices(data.X_train)  # carried from step to step
     for number in itertools.count(first_step):
         masks = masks_of(number, parameters)
         if masks is None:

@@ -1,6 +1,5 @@
 """Data sets of pictures, HDF5."""
 
-import contextlib
 import io
 from typing import NamedTuple
 
@@ -105,25 +104,19 @@ def as_columns(pictures):
 def _read(path, names, take=lambda stored: np.asarray(stored[()])):
     """Arrays of an HDF5 file, or what `take` takes of them, by their names. Raises InputError, or OSError."""
     open(path, "rb").close()  # what is missing or a folder is an OSError; h5py's own message for it is very long
-    with as_input_error(path, "an HDF5 file"), h5py.File(path, "r") as file:
+    with _naming(path), h5py.File(path, "r") as file:
         stored = {}
         file.visititems(lambda name, item: stored.update({name: item} if isinstance(item, h5py.Dataset) else {}))
-        found = [take(stored[name]) for name in names if name in stored]
-        holds = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in stored.items())[:400]
-    with _naming(path):
         if missing := [name for name in names if name not in stored]:
+            holds = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in stored.items())[:400]
             raise InputError(f"has no array {', '.join(missing)}, but {holds or 'no others'}")
-    return found
+        return [take(stored[name]) for name in names]
 
 
-@contextlib.contextmanager
 def _naming(path):
-    """Give an InputError the name of the file that is no data set, and the way on."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{path}: {error}; {default_path('datasets/README.md')} says what a data set holds, and how "
-                         "to make one of other files") from error
+    """Give an error the name of the file that is no data set, and an InputError also the way on."""
+    return as_input_error(path, "an HDF5 file", f"; {default_path('datasets/README.md')} says what a data set holds, "
+                                                "and how to make one of other files")
 
 
 def _check(X_train, y_train, X_test, y_test):

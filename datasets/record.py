@@ -55,9 +55,9 @@ def load_record(out):
     return record
 
 
-def differences(out, new):
-    """What a run in a folder was made with that a new one is not; new : see `new_record`. Raises InputError."""
-    old, run = load_record(out)["run"], new["run"]
+def differences(old, new):
+    """What an old run was made with that a new one is not; old, new : records."""
+    old, run = old["run"], new["run"]
     return [name.replace("_", " ") for name in {**run, **old} if not np.array_equal(old.get(name), run.get(name))]
 
 
@@ -69,11 +69,11 @@ def earlier_runs(out):
 
 def resume(out, new):
     """The record of a run, to go on with; new : what `new_record` returns, to compare. Raises InputError."""
-    differing = differences(out, new)
-    if differing:
+    old = load_record(out)
+    if differing := differences(old, new):
         raise InputError(f"{record_file(out)}: cannot resume, it was made with other {', '.join(differing)}; "
                          f"name another folder with --out{earlier_runs(out)}")
-    return load_record(out)
+    return old
 
 
 def set_aside(out, new, steps):
@@ -85,7 +85,8 @@ def set_aside(out, new, steps):
     if not os.path.exists(record_file(out)):
         return None
     try:
-        old, differing = load_record(out), differences(out, new)
+        old = load_record(out)
+        differing = differences(old, new)
         if not differing and steps is not None and len(old["degree"]) <= steps:
             return None
         what = f"with other {', '.join(differing)}" if differing else f"of {len(old['degree'])} steps"

@@ -15,7 +15,7 @@ OWN = "out"  # folder in the working directory, for what is not the recorded exp
 OWN_NETWORKS = (("parameters", "parameters.npy", "nn_main.py"), ("pruned", "degree_costs.npy", "pruning.py"))
 READ_OWN = {"data", "out", "parameters"}  # options with which they are read: they mean another unpruned network
 # Options that do not change what comes out.
-NEUTRAL = {"out", "figures", "resume", "show", "cache", "cluster", "draw", "fresh", "networks"}
+NEUTRAL = {"out", "figures", "resume", "show", "cluster", "draw", "fresh", "networks"}
 
 
 class InputError(ValueError):
@@ -23,12 +23,12 @@ class InputError(ValueError):
 
 
 @contextlib.contextmanager
-def as_input_error(path, kind):
+def as_input_error(path, kind, way_on=""):
     """Turn any error of a file's reader into an InputError that names the file; kind : of file, as "a .npy file"."""
     try:
         yield
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}{way_on}") from error
     except MemoryError as error:
         raise InputError(f"{path}: does not fit into memory, or is damaged ({error})") from error
     except Exception as error:  # damaged bytes can make the readers raise nearly anything
@@ -72,8 +72,7 @@ def check_folder(path):
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"{path}: cannot be written to ({error.strerror}); name another folder, with --out or "
-                         "--figures") from error
+        raise InputError(f"{path}: cannot be written to ({error.strerror}); name another folder") from error
 
 
 def exit_status(main):

@@ -187,4 +187,4 @@ def minibatch_descent(X, Y, parameters, learning_rate, iterations, masks=None, *
     trained = {name: value.copy() for name, value in parameters.items()}
     layers = layers_of(trained, masks, reduced, random, momentum=momentum, l2=l2)
     costs = nn.descend(layers, nn.draw_batches(X, Y, batch, parameters["W1"].dtype, random), rates, progress)
-    return trained, costs
+    return nn.trained_parameters([*layers[0].layers, *layers]), costs

@@ -273,14 +273,14 @@ def print_tables(study, rows, others):
 
 def print_summary(study, rows):
     """Print the README's table: the medians at each size with all these controls; rows : of the study."""
-    lines, methods = [], ("iterative", "random", "unpruned", "small dense")
+    lines, methods = [], ("iterative", "low rate", "random", "unpruned", "small dense")
     for size in study.controls:
         found = of(rows, "iterative", 1), *(of(rows, method, size) for method in methods)
         if all(found):
             medians = (f"{np.median([row['error'] for row in those]):.2f}" for those in found)
             times = np.median([ratio(row) for row in of(rows, "iterative", size)])
             lines.append([f"{times:.0f} times fewer", *medians])
-    head = [f"{study.title}, error (%)", "unpruned", "pruned", "at random", "unpruned, as long", "dense, as small"]
+    head = [f"{study.title}, error (%)", "unpruned", "pruned", "low rate", "random", "as long", "small dense"]
     if lines:
         results.print_table(f"readme: {study.title}", results.table(head, lines))
 
@@ -350,10 +350,11 @@ def main(study, argv, description, draw_all, export):
     """
     options = make_parser(description, study.held_out, with_others=True).parse_args(argv)
     path, digits = results.find_file(options, study.name), "held-out" if options.held_out else "test"
+    if options.networks or not results.only_drawn(options):
+        study = study._replace(data=mnist.fingerprint(options.data))
     if results.only_drawn(options):
         rows = results.read(path, columns_of(study))
     else:
-        study = study._replace(data=mnist.fingerprint(options.data))
         check_networks(study, options)
         rows = do_jobs(study, os.path.abspath(options.data), path, range(1, options.seeds + 1), digits, options)
         export_network(study, rows, options, export)

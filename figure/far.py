@@ -29,11 +29,10 @@ COLUMNS = ("case", "seed", "step", "degree", "kept_1", "kept_2", "kept_3", "kept
            "test_accuracy", "predicts_one_class")
 
 
-def measure_seed(data_file, iterations, steps, few_steps, perturbation, job):
+def measure_seed(data_file, iterations, steps, few_steps, job):
     """The rows of a seed: its network is trained, and pruned in each case; for the arguments see `study`."""
     data, seed = pictures.load_data(data_file), job["seed"]
     _, unpruned = studies.train(data, seed, iterations)
-    unpruned["b1"][0] += perturbation
     cases = {"by magnitude": (studies.masks_of(), steps),
              "at random": (studies.masks_of(random=np.random.default_rng([seed, 1])), steps),
              "layer 1 alone": (studies.masks_of(layers=("W1",)), steps),
@@ -46,15 +45,14 @@ def measure_seed(data_file, iterations, steps, few_steps, perturbation, job):
 
 
 def study(data_file, path, seeds=studies.SEEDS, iterations=nn_main.ITERATIONS, steps=STEPS, few_steps=FEW_STEPS,
-          perturbation=0.0, **how):
+          **how):
     """Train and prune the network of each seed. Returns the rows of the file `path`. Raises InputError.
 
-    iterations : of training; steps, few_steps : see STEPS and FEW_STEPS
-    perturbation : is added to the first bias of each network; how : see `results.run`
+    iterations : of training; steps, few_steps : see STEPS and FEW_STEPS; how : see `results.run`
     """
     settings = {"data": files.sha256(data_file), "iterations": iterations, "percent": pruning.PERCENT,
-                "steps": list(steps), "few_steps": list(few_steps), "perturbation": perturbation}
-    do = functools.partial(measure_seed, data_file, iterations, steps, few_steps, perturbation)
+                "steps": list(steps), "few_steps": list(few_steps)}
+    do = functools.partial(measure_seed, data_file, iterations, steps, few_steps)
     return results.run(do, [{"seed": seed} for seed in seeds], path, settings, COLUMNS, unit="seeds", **how)
 
 
@@ -111,15 +109,13 @@ def draw(rows, path, show=False):
 @user_input.exit_status
 def main(argv=()):
     parser = studies.make_parser(__doc__.splitlines()[0])
-    parser.add_argument("--perturbation", type=user_input.real(at_least=0), default=0.0, metavar="SIZE",
-                        help="is added to the first bias of each trained network, to see whether rounding decides")
     results.add_options(parser, "the first N at which training learns anything", len(studies.SEEDS),
                         most=len(studies.ALL_SEEDS))
     options = parser.parse_args(argv)
     path = results.find_file(options, "far")
     rows = results.read(path, COLUMNS) if options.draw else study(
         os.path.join(user_input.PROJECT, nn_main.DATA), path, studies.ALL_SEEDS[:options.seeds], fresh=options.fresh,
-        perturbation=options.perturbation, cluster=options.cluster)
+        cluster=options.cluster)
     report(rows)
     draw(rows, f"{options.figures}/far.png", options.show)
     return 0

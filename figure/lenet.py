@@ -79,8 +79,8 @@ def draw_all(study, rows, others, options):
     digits.draw(study, rows, others, (1, 4), (1, 2, 4, 8, 12, 20, 40, 80, 150, 300), f"{options.figures}/lenet.png",
                 options.show)
     exported = digits.export_path(options, EXPORT)
-    network = networks.load_exported(exported if os.path.exists(exported) else user_input.default_path(EXPORT))
-    draw_pattern(network, f"{options.figures}/lenet_pattern.png", options.show)
+    if os.path.exists(exported):
+        draw_pattern(networks.load_exported(exported), f"{options.figures}/lenet_pattern.png", options.show)
 
 
 @user_input.exit_status

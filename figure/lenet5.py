@@ -135,9 +135,10 @@ def draw_all(study, rows, others, options):
     for size in (1, *FILTERS):
         stage = study.training._replace(fractions=() if size == 1 else (size,))
         path = digits.network_file(study, options.networks, job, stage)
-        if options.networks and os.path.exists(path):
-            row = digits.of(rows, "iterative", size, 1)[0]
-            found["unpruned" if size == 1 else f"{digits.ratio(row):.0f} times fewer"] = networks.load_exported(path)
+        row = digits.of(rows, "iterative", size, 1)
+        if options.networks and os.path.exists(path) and row:
+            name = "unpruned" if size == 1 else f"{digits.ratio(row[0]):.0f} times fewer"
+            found[name] = networks.load_exported(path)
     if len(found) == 1 + len(FILTERS):
         draw_filters(found, f"{options.figures}/lenet5_filters.png", options.show)
 

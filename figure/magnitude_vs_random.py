@@ -102,13 +102,12 @@ def measure_seed(data_file, starts, iterations, steps, number, job):
     return [{**row, "test_pictures": data.Y_test.size} for row in rows]
 
 
-def study(data_file, path, starts=None, iterations=nn_main.ITERATIONS, steps=STEPS, number=NUMBER, **how):
+def study(data_file, path, starts=STARTS, iterations=nn_main.ITERATIONS, steps=STEPS, number=NUMBER, **how):
     """Train and prune the networks, and the simple classifiers. Returns the rows of the file `path`. Raises InputError.
 
-    starts : as STARTS, or None for these; iterations : of training; steps, number : see STEPS and NUMBER
+    starts : see STARTS; iterations : of training; steps, number : see STEPS and NUMBER
     how : see `results.run`
     """
-    starts = starts or STARTS
     settings = {"data": files.sha256(data_file), "starts": {name: start[:2] for name, start in starts.items()},
                 "iterations": iterations, "percent": pruning.PERCENT, "steps": steps, "number": number}
     jobs = [{"start": name, "seed": seed} for name, (_, _, seeds) in starts.items() for seed in seeds]

@@ -72,7 +72,7 @@ def draw(before, after, path, show=False):
 
 @user_input.exit_status
 def main(argv=()):
-    options = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned").parse_args(argv)
+    options = studies.make_parser(__doc__.splitlines()[0], of_saved_networks=True).parse_args(argv)
     before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
     draw(before, after, f"{options.figures}/network.png", options.show)
     return 0

@@ -34,8 +34,9 @@ def add_options(parser, seeds=None, default=None, with_others=False, most=100_00
     if seeds:
         parser.add_argument("--seeds", type=user_input.integer(1, most), default=default, metavar="N",
                             help=f"how many seeds: {seeds}")
-    parser.add_argument("--draw", action="store_true", help="make figures and tables of the CSV file that is there")
-    parser.add_argument("--fresh", action="store_true", help="begin anew, not with the rows of the CSV file")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--draw", action="store_true", help="make figures and tables of the CSV file that is there")
+    either.add_argument("--fresh", action="store_true", help="begin anew, not with the rows of the CSV file")
     parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")
     if with_others:
@@ -77,7 +78,7 @@ def run(do, jobs, path, settings, columns, *, is_done=None, fresh=False, cluster
         rows = _rows_to_go_on_with(path, json.loads(json.dumps(settings)), columns)
     there = {place(row) for row in rows}
     missing = [job for i, job in enumerate(jobs) if i not in there or is_done and not is_done(job)]
-    for job, found in studies.in_parallel(functools.partial(_do, do), missing, unit, cluster, ordered=False):
+    for job, found in studies.in_parallel(functools.partial(_do, do), missing, unit, cluster):
         rows = sorted([row for row in rows if place(row) != place(job)] + found, key=place)
         write(path, rows, columns, settings)
     if rows != sorted(rows, key=place):  # an earlier call had them in another order
@@ -193,12 +194,11 @@ def _parse(text):
 
 # -------------------------------------------------------------------------------------------------------- the tables
 
-def median_and_range(values, form="{:.2f}", unit=" %"):
+def median_and_range(values, unit=" %"):
     """For a table: the median of some values, and the lowest and highest; of a single one, the value; of none, ""."""
     if len(values) < 2:
-        return "".join(form.format(value) + unit for value in values)
-    median, low, high = (form.format(value) for value in (np.median(values), np.min(values), np.max(values)))
-    return f"{median}{unit} ({low} to {high})"
+        return "".join(f"{value:.2f}{unit}" for value in values)
+    return f"{np.median(values):.2f}{unit} ({np.min(values):.2f} to {np.max(values):.2f})"
 
 
 def table(header, rows, left=1):

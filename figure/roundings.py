@@ -57,12 +57,11 @@ def measure_run(data_file, step_sizes, steps, job):
     return [{**row, "collapsed_at": collapse(constant), "rises": len(rises(costs))} for row in rows]
 
 
-def study(data_file, path, step_sizes=None, steps=STEPS, **how):
+def study(data_file, path, step_sizes=STEP_SIZES, steps=STEPS, **how):
     """Do the runs. Returns the rows of the file `path`; how : see `results.run`. Raises InputError.
 
-    step_sizes : as STEP_SIZES, or None for these; steps : those that are measured, with the last one
+    step_sizes : see STEP_SIZES; steps : those that are measured, with the last one
     """
-    step_sizes = step_sizes or STEP_SIZES
     settings = {"data": files.sha256(data_file), "step_sizes": step_sizes, "perturbation": PERTURBATION, "steps": steps}
     jobs = [{"steps": name, "run": run} for name, (*_, runs) in step_sizes.items() for run in range(runs)]
     do = functools.partial(measure_run, data_file, step_sizes, steps)

@@ -15,7 +15,7 @@ import nn_main
 import prun_mask
 import prun_parameters
 import pruning
-from datasets import networks, user_input
+from datasets import user_input
 
 # The seeds from 1 to 24 at which training learns anything. At the others the network still says "no car" to everything
 # after 40,000 iterations.
@@ -23,26 +23,16 @@ ALL_SEEDS = (1, 3, 5, 9, 12, 13, 14, 15, 18, 19, 20)
 SEEDS = ALL_SEEDS[:5]
 
 
-def make_parser(description, *saved_networks):
-    """The command line of a study; saved_networks : which of "parameters" and "pruned" it is about."""
+def make_parser(description, of_saved_networks=False):
+    """The command line of a study of saved networks, or of one that trains those of the recorded experiment."""
     parser = user_input.ArgumentParser(description)
-    if saved_networks:  # a study that is about none trains those of the recorded experiment
+    if of_saved_networks:
         parser.add_path("--data", nn_main.DATA, "FILE", "the pictures, HDF5")
-    if "parameters" in saved_networks:
         parser.add_path("--parameters", prun_parameters.PARAMETERS, "FILE", "the network before pruning")
-    if "pruned" in saved_networks:
         parser.add_path("--pruned", prun_parameters.PRUNED, "FILE",
                         "the network after pruning, or the folder of a run: its last network")
     parser.add_folders(nn_main.FIGURES, nn_main.FIGURES)
     return parser
-
-
-def find_start(parameters_file, parameters):
-    """W1 before training, of shape (n_1, n_x); or None where that is not known, and a line says so."""
-    start, _ = networks.load_start(parameters_file, parameters)
-    if start is None:
-        print(f"{parameters_file}: no data.npy tells its start, so what training changed is left out")
-    return start and start["W1"]
 
 
 # --------------------------------------------------------------------------------------- the networks of the car study
@@ -101,17 +91,16 @@ def measure(data, parameters):
 
 # ------------------------------------------------------------------------------------------------- jobs side by side
 
-def in_parallel(run, jobs, unit="runs", cluster=None, ordered=True):
-    """Yield run(job) for each job, side by side, with a progress bar that counts in `unit`.
+def in_parallel(run, jobs, unit="runs", cluster=None):
+    """Yield run(job) for each job, side by side, as soon as it is there; with a progress bar that counts in `unit`.
 
     cluster : None, for as many processes as there are cores; or the address of a Dask scheduler
-    ordered : whether the results come in the order of the jobs, or each as soon as it is there
     Each run has one BLAS thread, because the number of threads changes the rounding: so the results do not depend on
     how many cores there are. Raises InputError.
     """
     jobs, run = list(jobs), functools.partial(_run_on_one_thread, run)
     if jobs:
-        results = _on_cluster(run, jobs, cluster, ordered) if cluster else _on_this_machine(run, jobs, ordered)
+        results = _on_cluster(run, jobs, cluster) if cluster else _on_this_machine(run, jobs)
         yield from show_progress(results, len(jobs), unit)
 
 
@@ -136,19 +125,29 @@ def _run_on_one_thread(run, job):
         return run(job)
 
 
-def _on_this_machine(run, jobs, ordered):
+def _on_this_machine(run, jobs):
     """Yield the results of as many processes as there are cores. Raises InputError."""
-    parallel = joblib.Parallel(min(len(jobs), joblib.cpu_count()), max_nbytes=None,
-                               return_as="generator" if ordered else "generator_unordered")
+    parallel = joblib.Parallel(min(len(jobs), joblib.cpu_count()), max_nbytes=None, return_as="generator_unordered")
     try:
         yield from parallel(joblib.delayed(run)(job) for job in jobs)
     except concurrent.futures.BrokenExecutor as error:
         raise user_input.InputError("a process was killed, perhaps because the memory is full") from error
 
 
-def _on_cluster(run, jobs, address, ordered):
+def _on_cluster(run, jobs, address):
+    """Yield the results of a Dask cluster, whose workers are started in the project's folder. Raises InputError."""
     try:
-        from figure import cluster  # only here: nothing else needs the package distributed
+        import distributed  # only here: nothing else needs this package
     except ImportError:
         raise user_input.InputError("--cluster needs the package distributed: pip install distributed") from None
-    return cluster.run_all(run, jobs, address, ordered)
+    try:
+        client = distributed.Client(address, timeout=10, set_as_default=False)  # seconds
+    except (OSError, ValueError) as error:
+        raise user_input.InputError(f"{address}: no Dask scheduler answers there") from error
+    with client:
+        futures = client.map(run, jobs, pure=False)
+        try:
+            yield from (future.result() for future in distributed.as_completed(futures, loop=client.loop))
+        except (distributed.CancelledError, distributed.KilledWorker) as error:
+            raise user_input.InputError(f"{address}: the cluster has lost its scheduler, or several workers at one job "
+                                        f"({user_input.describe(error)})") from error

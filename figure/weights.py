@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from datasets import pictures, record, user_input
+from datasets import networks, pictures, record, user_input
 from figure import drawing, studies
 
 BINS = 100
@@ -69,11 +69,13 @@ def draw(start, before, after, shape, path, show=False):
 
 @user_input.exit_status
 def main(argv=()):
-    parser = studies.make_parser(__doc__.splitlines()[0], "parameters", "pruned")
+    parser = studies.make_parser(__doc__.splitlines()[0], of_saved_networks=True)
     options = parser.parse_args(argv)
     before, after, _ = record.load_pair(options.parameters, options.pruned, options.data)
-    start = studies.find_start(options.parameters, before)
-    before, after = before["W1"], after["W1"]
+    start, _ = networks.load_start(options.parameters, before)
+    if start is None:
+        print(f"{options.parameters}: no data.npy tells its start, so what training changed is left out")
+    start, before, after = start and start["W1"], before["W1"], after["W1"]
     if not after.any():
         raise user_input.InputError(f"{options.pruned}: layer 1 has no connection left")
     print_statistics(start, before, after)

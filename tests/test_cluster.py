@@ -50,7 +50,7 @@ def test_a_cluster_gives_the_same_bytes_as_one_machine(small_data, address, tmp_
     for folder, cluster in (("local", None), ("cluster", address)):
         far.study(small_data, tmp_path / folder / "far.csv", (1, 3), 40, range(4), range(3), cluster=cluster)
     assert contents(tmp_path / "local") == contents(tmp_path / "cluster")
-    assert list(studies.in_parallel(np.square, [3, 2, 1], cluster=address)) == [9, 4, 1]
+    assert sorted(studies.in_parallel(np.square, [3, 2, 1], cluster=address)) == [1, 4, 9]
 
 
 def test_an_address_where_nobody_answers_is_one_line():
@@ -59,8 +59,6 @@ def test_an_address_where_nobody_answers_is_one_line():
 
 
 def test_without_the_package_a_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "figure.cluster", raising=False)
-    monkeypatch.delattr("figure.cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match="^--cluster needs the package distributed: pip install distributed$"):
         list(studies.in_parallel(np.square, [1], cluster="x:1"))

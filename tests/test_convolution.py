@@ -170,6 +170,8 @@ def test_the_descent_is_checked_as_the_other_one(small):
             descend(*arguments, **SETTINGS)
     with pytest.raises(FloatingPointError, match="the cost is nan at iteration"):
         descend(X, Y, small, None, **{**SETTINGS, "learning_rate": 1e200, "l2": 0})
+    with pytest.raises(FloatingPointError, match="holds NaN or infinity in the end"):
+        descend(X, Y, small, None, learning_rate=1e308, iterations=1, batch=8)
 
 
 @pytest.mark.parametrize("kept", [1, 0.3])

@@ -10,7 +10,7 @@ import threadpoolctl
 import nn_functions as nn
 import prun_mask
 from datasets.mnist import fingerprint, load_mnist
-from datasets.networks import load_exported
+from datasets.networks import export_parameters, load_exported
 from datasets.user_input import InputError
 from figure import convolution, digits, lenet, lenet5, results
 
@@ -213,6 +213,18 @@ def test_filters_without_outputs_are_dead():
     expected = {name: mask.copy() for name, mask in masks.items()}
     expected["W1"][1] = expected["W2"][9] = expected["W3"][:, 16 * 7:16 * 8] = False
     assert all(np.array_equal(alive[name], expected[name]) for name in expected)
+
+
+def test_filters_are_drawn_of_the_networks_that_are_kept(folder, tmp_path):
+    study, job = lenet5.STUDY._replace(data=fingerprint(folder)), {"method": "iterative", "seed": 1, "digits": "test"}
+    rows = [{**job, "size": size, "epochs": 1, "weights": 430500, "kept": 430500 * size, "error": 1.0} for size in (
+        1, *lenet5.FILTERS)]
+    results.write(tmp_path / "lenet5.csv", rows, digits.columns_of(study))
+    for row in rows:
+        stage = study.training._replace(fractions=() if row["size"] == 1 else (row["size"],))
+        export_parameters(digits.network_file(study, tmp_path, job, stage), convolution.new_parameters(1))
+    lenet5.main(["--data", folder, "--figures", tmp_path, "--networks", tmp_path, "--draw"])
+    assert_figure(tmp_path / "lenet5_filters.png")
 
 
 def test_each_layer_is_pruned_alone(folder):

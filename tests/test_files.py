@@ -94,5 +94,5 @@ def test_a_full_disk_is_one_line_and_old_files_stay(pruning_command, mount):
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(small_data, mount, tmp_path):
     folder = mount("ro")
     command = ("nn_main.py", "--data", small_data, "--iterations", 10**9, "--figures", tmp_path, "--out")
-    way_on = "cannot be written to (Read-only file system); name another folder, with --out or --figures"
+    way_on = "cannot be written to (Read-only file system); name another folder"
     assert fail(*command, folder / "new") == f"nn_main.py: {folder}: {way_on}"

@@ -15,7 +15,7 @@ ORDER = [
     "prun_mask", "figure.drawing",
     "datasets.make_carvnocar", "datasets.fetch_mnist", "datasets.fetch_original", "nn_main", "nn_test", "pruning",
     "prun_parameters",
-    "figure.cluster", "figure.studies", "figure.results", "figure.convolution", "figure.digits", "figure.lenet",
+    "figure.studies", "figure.results", "figure.convolution", "figure.digits", "figure.lenet",
 ]
 OPTIONAL = {"dask", "distributed", "pillow_heif"}  # for a cluster, and for photos of phones: where they are needed
 MODULES = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts)

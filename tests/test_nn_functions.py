@@ -254,6 +254,9 @@ def test_descent_lowers_the_cost_and_leaves_its_input_alone(method):
     assert nn.compute_cost(nn.predict(X, trained), Y) <= costs[-1] < costs[0] / 2
     assert len(costs) == 2050 and seen[-1] == (50, costs[-1]) and seen[0] == (100, costs[99])
     assert sum(number for number, _ in seen) == 2050
+    half = {name: value.astype(np.float16) for name, value in parameters.items()}
+    trained, _ = nn.gradient_descent(X, Y, half, 0.1, 3, method=method)
+    assert {value.dtype for value in trained.values()} == {half["W1"].dtype}
 
 
 @pytest.mark.parametrize("kept", [1, 0.7])
@@ -301,6 +304,9 @@ def test_gram_matrices_are_carried_on_from_mask_to_mask():
         expected = np.array([X[row].T @ X[row] for row in mask])
         assert np.allclose(gram.update_mask(mask), expected, rtol=0, atol=1e-13)
     assert np.array_equal(gram.update_mask(None), dense)
+    for units in (1, 5, 3):  # of networks with other layers
+        masks = np.random.RandomState(units).rand(units, 12) < 0.5
+        assert np.allclose(gram.update_mask(masks), [X[row].T @ X[row] for row in masks], rtol=0, atol=1e-13)
 
 
 def test_the_method_with_fewer_multiply_adds_is_chosen():

@@ -113,7 +113,7 @@ def test_an_own_method_is_appended_row_by_row(tmp_path):
 def test_a_table_and_a_median_with_its_range():
     assert results.table(["a", "b"], [["x", 1]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
     assert results.median_and_range([3.0, 1, 2]) == "2.00 % (1.00 to 3.00)"
-    assert results.median_and_range([3.0], "{:.1f}", "") == "3.0"
+    assert results.median_and_range([3.0], "") == "3.00"
 
 
 def test_the_tables_of_a_page_are_those_that_are_printed(capsys):
