@@ -18,7 +18,9 @@ import threadpoolctl
 from PIL import Image
 
 import nn_functions as nn
+from datasets.files import write_atomically
 from datasets.networks import save_parameters
+from figure import drawing
 
 from .kill_and_resume import contents  # noqa: F401, for the tests
 
@@ -98,8 +100,19 @@ def photos(tmp_path_factory):
 @pytest.fixture
 def pruning_command(small_data, tmp_path):
     """The command of a small pruning run, but for the folders that it writes to."""
-    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 1), [])
+    save_parameters(tmp_path / "p.npy", nn.initialize_parameters((144, 5, 4, 3, 2, 1), 6, "he"), [])
     return ["pruning.py", "--data", small_data, "--parameters", tmp_path / "p.npy"]
+
+
+@pytest.fixture
+def light_figures(monkeypatch):
+    """A figure is four fifths of the time of so small a run: here its file holds the numbers of its lines."""
+    def save_figure(figure, path, show=False):
+        numbers = [line.get_xydata().tolist() for axes in figure.axes for line in axes.lines]
+        write_atomically(path, lambda file: file.write(repr(numbers).encode()))
+        print(f"figure: {path}")
+
+    monkeypatch.setattr(drawing, "save_figure", save_figure)
 
 
 def network_that_says_car_above(brightness):

@@ -7,9 +7,9 @@ import threadpoolctl
 import nn_functions as nn
 import prun_mask
 from datasets.mnist import load_mnist
-from figure import claims, digits, results
+from figure import claims, digits, drawing, results
 
-from .conftest import assert_figure, contents
+from .conftest import ROOT, assert_figure, contents
 from .test_mnist import write_mnist
 
 CLAIM = {claim.text: claim for claim in claims.CLAIMS}
@@ -96,6 +96,12 @@ def test_the_networks_are_what_they_are_called(tmp_path):
     trained, trained_l1, dropout = (descend(new, 4, 0, **more) for more in (L2, L1, {**L2, "dropout": 0.4}))
     half = descend(trained, 2, 1, keep(trained, 0.5), **L2)
     expected = {("unpruned", 1): trained, ("L2, retrained", 0.5): half,
+                ("unpruned, L1", 1): trained_l1,
+                ("L1, not retrained", 0.5): prun_mask.apply_masks(trained_l1, keep(trained_l1, 0.5)),
+                ("L2, not retrained", 0.5): prun_mask.apply_masks(trained, keep(trained, 0.5)),
+                ("L2, by standard deviations", 0.2): descend(trained, 2, 1, claims.keep_by_deviations(trained, 0.2),
+                                                             **L2),
+                ("no dropout", 0.05): descend(dropout, 2, 1, keep(dropout, 0.05), **L2),
                 ("unpruned, as long", 1): descend(new, 4 + 5 * 2, 0, **L2),
                 ("L1, retrained", 0.2): descend(trained_l1, 2, 1, keep(trained_l1, 0.2), **L1),
                 ("L1, then L2", 0.2): descend(trained_l1, 2, 1, keep(trained_l1, 0.2), **L2),
@@ -115,8 +121,16 @@ def test_the_networks_are_what_they_are_called(tmp_path):
     assert np.abs(trained["W1"]).mean() < chosen.mean() < np.abs(trained["W1"])[keep(trained, 0.05)["W1"]].mean()
 
 
+def test_what_is_committed_is_decided_by_the_rows_that_are_committed():
+    rows = results.read(ROOT / "figure" / "claims_networks.csv", claims.COLUMNS)
+    decided = results.read(ROOT / "figure" / "claims.csv")
+    expected = sum(claims.judge(rows).values(), [])
+    assert all(row.items() <= other.items() for row, other in zip(expected, decided, strict=True))
+
+
 def test_all_is_drawn_from_the_rows(tmp_path, capsys, monkeypatch):
     write_mnist(tmp_path / "mnist", 60, 200)
+    monkeypatch.setattr(drawing, "DPI", 60)
     monkeypatch.setattr(claims, "EPOCHS", 1)
     monkeypatch.setattr(claims, "RETRAINING_EPOCHS", 1)
     assert claims.main(["--data", tmp_path / "mnist", "--figures", tmp_path / "a", "--seeds", 2]) == 0

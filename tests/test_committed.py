@@ -18,6 +18,8 @@ from datasets.pictures import load_data, scale_pictures
 from .conftest import ROOT, succeed
 from .test_prun_mask import DEGREES
 
+pytestmark = pytest.mark.usefixtures("light_figures")
+
 
 def test_data_set_is_made_of_the_committed_pictures(tmp_path):
     succeed("datasets.make_carvnocar", "--out", tmp_path / "again.h5")
@@ -35,7 +37,10 @@ def test_committed_training_is_the_default_one():
     start = nn.initialize_parameters((10800, 5, 4, 3, 2, 1), 1)
     _, first_costs = nn.gradient_descent(X, Y, start, 0.0035, 20)
     assert costs.shape == (40000,) and np.allclose(costs[:20], first_costs, rtol=0, atol=1e-12)
-    assert np.diff(costs).max() <= 1e-6
+    trained = load_parameters(ROOT / "datasets" / "parameters.npy", 10800)
+    change = (trained["W1"] - start["W1"]).T  # every gradient is a sum of pictures
+    assert np.abs(change - X @ np.linalg.lstsq(X, change)[0]).max() < 1e-12
+    assert np.diff(costs).max() <= 1e-6 and 0 <= costs[-1] - nn.compute_cost(nn.predict(X, trained), Y) < 1e-6
     assert set(load_dict(ROOT / "datasets" / "data.npy")) >= {"learning_rate", "times"}
 
 

@@ -139,12 +139,16 @@ def test_the_gradients_are_finite_differences(small, kept):
             value[place] = weight
             expected[place] = (around[0] - around[1]) / 2e-6
         assert step == pytest.approx(expected, abs=1e-7) and np.any(step)
+    twice, one_more = (descend(X, Y, start, masks, learning_rate=1e-3, iterations=iterations, batch=8, l2=0.3)[0]
+                       for start, iterations in ((small, 2), (after, 1)))
+    assert all(np.allclose(twice[name], one_more[name], rtol=0, atol=1e-12) for name in small)
 
 
 SETTINGS = {"learning_rate": 0.05, "iterations": 7, "batch": 8, "momentum": 0.9, "l2": 0.01}
 
 
-def test_dropout_is_at_the_inputs_of_the_dense_layers_and_reduced_by_the_masks(small):
+def test_dropout_is_at_the_inputs_of_the_dense_layers_and_reduced_by_the_masks(small, monkeypatch):
+    layers_of, rates = convolution.layers_of, []
     layers = convolution.layers_of(small, None, (0.3, 0.5), np.random.default_rng(0))
     assert [type(layer).__name__ for layer in layers] == ["InParts", "Dropout", "Dense", "Dropout", "Dense"]
     assert (layers[1].rate, layers[3].rate) == (0.3, 0.5)
@@ -155,8 +159,10 @@ def test_dropout_is_at_the_inputs_of_the_dense_layers_and_reduced_by_the_masks(s
         for dropout, seed in (((0.3, 0.5), 1), ((0.3, 0.5), 1), ((0, 0), 1), ((0.3, 0.5), 2)))
     assert all(np.array_equal(same[name], again[name]) for name in small)
     assert not np.array_equal(same["W3"], without["W3"]) and not np.array_equal(same["W3"], other["W3"])
-    rates = nn.dropout_rates((0, 0.3, 0.5), small, masks)
-    assert rates[1:] == pytest.approx([0.3 * np.sqrt(masks["W2"].mean()), 0.5 * np.sqrt(masks["W3"].mean())])
+    monkeypatch.setattr(convolution, "layers_of", lambda parameters, masks, dropout, *more, **settings: (
+        rates.extend(dropout), layers_of(parameters, masks, dropout, *more, **settings))[1])
+    descend(X, Y, small, masks, dropout=(0.3, 0.5), **SETTINGS)
+    assert rates == pytest.approx([0.3 * np.sqrt(masks["W2"].mean()), 0.5 * np.sqrt(masks["W3"].mean())])
 
 
 def test_the_descent_is_checked_as_the_other_one(small):

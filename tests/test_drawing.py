@@ -96,14 +96,16 @@ def test_matplotlib_is_the_same_after_each_script(trained, photos, tmp_path):
 
 
 def test_the_backend_of_a_notebook_does_no_harm(tmp_path):
-    succeed("nn_test.py", "--figures", tmp_path, run=run, MPLBACKEND="module://matplotlib_inline.backend_inline")
+    succeed("nn_test.py", "photos_demo/1.jpg", "--figures", tmp_path, run=run,
+            MPLBACKEND="module://matplotlib_inline.backend_inline")
     assert_figure(tmp_path / "predict.png")
 
 
-def test_show_without_a_screen_is_one_line_before_the_work(monkeypatch, tmp_path):
+@pytest.mark.parametrize("backend", ["TkAgg", "agg"])
+def test_show_without_a_screen_is_one_line_before_the_work(backend, monkeypatch, tmp_path):
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(variable, raising=False)
-    line = fail("figure.far", "--show", "--figures", tmp_path / "f", run=run, MPLBACKEND="TkAgg")
+    line = fail("figure.far", "--show", "--figures", tmp_path / "f", run=run, MPLBACKEND=backend)
     assert "far.py: --show: cannot show a figure here: " in line and not (tmp_path / "f").exists()
 
 
@@ -116,3 +118,4 @@ def test_show_shows_what_is_saved(trained, tmp_path):
                    "--pruned", trained / "out", "--out", tmp_path, "--show", run=run, MPLBACKEND="module://shown_here",
                    PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert text == f"figure: {tmp_path}/network.png\nshown: 2\n"
+    assert_figure(tmp_path / "network.png")

@@ -45,15 +45,6 @@ def test_a_study_leaves_the_same_rows_twice_of_which_figure_and_tables_are_drawn
     assert all(name.startswith(f"{study}: ") for name in results.blocks(printed)) and "<!-- end -->" in printed
 
 
-@pytest.mark.parametrize("study", ["network", "weights"])
-def test_networks_are_drawn(study, small_data, start, tmp_path):
-    save_parameters(tmp_path / "a.npy", start, [])
-    save_parameters(tmp_path / "b.npy", prun_mask.apply_masks(start, prun_mask.make_masks(start, 60)), [])
-    succeed(f"figure.{study}", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned", tmp_path / "b.npy",
-            "--figures", tmp_path)
-    assert_figure(tmp_path / f"{study}.png")
-
-
 # -------------------------------------------------------------------------------------------------------------- far
 
 def test_far_tells_medians_and_ranges(capsys):
@@ -70,6 +61,18 @@ def test_far_tells_medians_and_ranges(capsys):
         "| 100.000 | 45-4-3-2 | 48.00 (47.00 to 49.00) | 47.00 (46.00 to 48.00)"]
     assert tables["far: layers 2 to 4"].splitlines()[-1] == (
         "| 100.000 | 45-4-3-2 | 48.00 (47.00 to 49.00) | 80.00 (80.00 to 80.00) |")
+
+
+def test_far_prunes_in_four_ways(small_data):
+    data = load_data(small_data)
+    rows = far.measure_seed(small_data, 40, range(3), range(3), {"seed": 3})
+    _, trained = studies.train(data, 3, 40)
+    cases = {"by magnitude": (5,), "at random": (5, None, np.random.default_rng([3, 1])), "layer 1 alone": (5, ("W1",)),
+             "layers 2 to 4 alone": (50, ("W2", "W3", "W4"))}
+    for case, arguments in cases.items():
+        for step, network in studies.prune(data, trained, studies.masks_of(*arguments), range(3)):
+            kept = {f"kept_{l}": np.count_nonzero(network[f"W{l}"]) for l in (1, 2, 3, 4)}
+            assert rows.pop(0) == {"case": case, "step": step, **kept, **studies.measure(data, network)}
 
 
 # ----------------------------------------------------------------------------------------------- magnitude_vs_random
@@ -174,8 +177,8 @@ def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path, monk
     save_parameters(tmp_path / "b.npy", {**trained, "W1": trained["W1"] * left}, [])
     largest_at_start = np.argsort(-np.abs(start["W1"]), axis=None)[:left.sum()]
     counted = left.ravel()[largest_at_start].sum()
-    drawn = []
-    monkeypatch.setattr(drawing, "draw_units", lambda axes, W, *_: (drawn.append(W), 1.0)[1])
+    drawn, draw_units = [], drawing.draw_units
+    monkeypatch.setattr(drawing, "draw_units", lambda axes, W, *more: drawn.append(W) or draw_units(axes, W, *more))
     for costs, known in (([1.0, 0.5], True), ([1.0, 0.4], False)):  # a data.npy that is of another network says nothing
         npy.save_dict(tmp_path / "data.npy", {"costs": np.array(costs), "init": init, "seed": 3, "layers": layers})
         said = succeed("figure.weights", "--data", small_data, "--parameters", tmp_path / "a.npy", "--pruned",
@@ -183,3 +186,4 @@ def test_weights_say_how_many_of_the_largest_are_left(small_data, tmp_path, monk
         assert known == (f"of the {left.sum()} connections of layer 1 that are left, {counted} are among the "
                          f"{left.sum()} largest before training\n" in said)
     assert len(drawn) == 4 + 2 and np.array_equal(drawn[1], trained["W1"] - start["W1"])
+    assert_figure(tmp_path / "weights.png")

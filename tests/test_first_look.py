@@ -6,7 +6,7 @@ from PIL import Image
 
 import prun_mask
 from datasets import mnist
-from figure import first_look
+from figure import drawing, first_look
 
 from .conftest import assert_figure, fail, succeed
 from .test_mnist import write_mnist
@@ -39,7 +39,8 @@ def test_the_control_keeps_as_many_connections_of_those_before(few_digits):
         assert (by_magnitude[0] == strongest & alive[:, None]).all()
 
 
-def test_a_row_and_a_frame_for_each_step(few_digits, tmp_path):
+def test_a_row_and_a_frame_for_each_step(few_digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "DPI", 60)
     text = succeed("figure.first_look", "--data", few_digits, "--figures", tmp_path)
     rows = [list(map(float, line.split())) for line in text.splitlines()[2:9]]
     errors = np.array(rows)[:, 1:]

@@ -14,6 +14,7 @@ from figure import drawing
 
 from .conftest import assert_figure, call, contents, fail, network_that_says_car_above, succeed
 
+pytestmark = pytest.mark.usefixtures("light_figures")
 SIZES = (144, 5, 4, 3, 2, 1)
 
 
@@ -128,7 +129,7 @@ def test_the_network_is_saved_before_it_is_evaluated(small_data, tmp_path, monke
 def test_a_network_that_was_trained_otherwise_is_moved_and_one_trained_alike_replaced(small_data, tmp_path):
     command = ("nn_main.py", "--data", small_data, "--out", tmp_path / "o", "--iterations", 20)
     assert "held another network" not in succeed(*command) + succeed(*command)
-    before = (tmp_path / "o" / "parameters.npy").read_bytes()
+    before = {name: (tmp_path / "o" / name).read_bytes() for name in ("parameters.npy", "data.npy")}
     moved = f"{tmp_path}/o: held another network, which is now in {tmp_path}/o/trained_1\n"
     assert moved in succeed(*command, "--seed", 2)
-    assert (tmp_path / "o" / "trained_1" / "parameters.npy").read_bytes() == before
+    assert {path.name: path.read_bytes() for path in (tmp_path / "o" / "trained_1").iterdir()} == before

@@ -45,6 +45,7 @@ def test_good_photos_are_classified_and_bad_ones_listed(options, photos, tmp_pat
     assert missing == f"nn_test.py: {tmp_path / 'missing.jpg'}: No such file or directory"
 
 
+@pytest.mark.usefixtures("light_figures")
 def test_what_is_not_used_is_said_and_no_score_is_no_success(options, photos, tmp_path):
     (photos / "labels.csv").write_text("file;label\nX1.png;1\nX2.png;1\n")
     text = succeed("nn_test.py", photos, *options)
@@ -56,6 +57,7 @@ def test_what_is_not_used_is_said_and_no_score_is_no_success(options, photos, tm
         assert f"\n{line}\n" in text and f"\n{line}\n" in compared
 
 
+@pytest.mark.usefixtures("light_figures")
 def test_other_pictures_than_the_network_was_trained_on_are_a_note(options, photos, small_data, tmp_path):
     """To classify, the network needs only their size. Pruning with other pictures is refused."""
     note = f"{tmp_path / 'p.npy'}: was trained on another data set than {{}}"

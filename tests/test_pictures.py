@@ -12,7 +12,7 @@ from PIL import Image
 from datasets.pictures import Data, load_data, majority_class, picture_shape, save_data
 from datasets.user_input import InputError
 
-from .conftest import ROOT, fail, needs_posix, succeed, write_data
+from .conftest import ROOT, needs_posix, succeed, write_data
 
 SHAPE = (6, 8, 3)
 
@@ -106,13 +106,6 @@ def test_the_majority_class_is_that_of_the_training_pictures():
     assert majority_class(data._replace(Y_train=np.array([[1, 0]]))) == ('always "no car"', 50, 80)
 
 
-def test_a_file_that_is_missing_a_folder_or_no_hdf5_is_one_line(tmp_path):
-    (tmp_path / "a.h5").write_bytes(b"not HDF5")
-    for path, what in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory"),
-                       (tmp_path / "a.h5", "not an HDF5 file, or a damaged one")):
-        assert fail("nn_main.py", "--data", path).startswith(f"nn_main.py: {path}: {what}")
-
-
 @needs_posix
 def test_a_file_that_another_program_writes_to_is_not_called_damaged(tmp_path):
     write_data(tmp_path / "a.h5")
@@ -158,7 +151,7 @@ def test_the_lines_for_course_files_npz_and_matlab_run_as_they_stand(arrays, sma
         load_data("my.mat")
 
 
-def test_test_pictures_of_matlab_are_classified_as_the_same_photos_are(tmp_path):
+def test_test_pictures_of_matlab_are_classified_as_the_same_photos_are(light_figures, tmp_path):
     """A car has a bar along its top, another picture one at its left: on its side, one is the other."""
     random = np.random.RandomState(1)
     y = np.arange(80) % 2

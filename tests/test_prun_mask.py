@@ -83,11 +83,6 @@ def test_a_network_without_hidden_layers_has_nothing_to_prune(criterion):
     assert prun_mask.make_masks(parameters, 5, criterion, parameters) == {} and prun_mask.degree(parameters) == 0
 
 
-def test_a_misspelt_criterion_is_refused():
-    with pytest.raises(ValueError, match="'precentile' is none of the criteria percentile, std, global"):
-        prun_mask.make_masks(three_layers(), 5, "precentile")
-
-
 def test_a_layer_that_would_be_emptied_keeps_its_strongest_connection():
     parameters, lines = three_layers(), []
     parameters["W1"][2, 3] = -9
@@ -257,11 +252,12 @@ def test_example_shows_what_it_says():
     assert limit < smallest  # and a tenth none
 
 
-def test_a_weight_or_an_amount_that_is_nan_is_refused_and_std_needs_the_unpruned_network():
-    parameters = nn.initialize_parameters((30, 4, 1), 1)
-    for amount, criterion in ((np.nan, "percentile"), (-1, "global"), (1, "std")):
-        with pytest.raises(ValueError):
-            prun_mask.make_masks(parameters, amount, criterion)
-    parameters["W1"][0, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        prun_mask.make_masks(parameters, 5)
+def test_criteria_amounts_and_weights_that_are_none_are_refused():
+    parameters = three_layers()
+    bad = {**parameters, "W1": np.where(parameters["W1"] == 0, np.nan, parameters["W1"])}
+    for network, amount, criterion, text in (
+            (parameters, 5, "precentile", "'precentile' is none of the criteria percentile, std, global"),
+            (parameters, 1, "std", "needs the unpruned network"), (bad, 5, "percentile", "or a weight is NaN"),
+            (parameters, np.nan, "percentile", "the amount is nan,"), (parameters, -1, "global", "the amount is -1,")):
+        with pytest.raises(ValueError, match=text):
+            prun_mask.make_masks(network, amount, criterion)

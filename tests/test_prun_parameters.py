@@ -88,7 +88,7 @@ def test_layer_table_counts_what_a_loop_counts():
 # -------------------------------------------------------------------------------------------------------- exporting
 
 @pytest.fixture
-def exported(trained, labelled, tmp_path):
+def exported(trained, labelled, light_figures, tmp_path):
     """The options of a comparison, the exported network, and what the command printed that exported it."""
     options = ["--data", trained / "small.h5", "--parameters", trained / "out" / "parameters.npy", "--photos", labelled,
                "--figures", tmp_path]
@@ -140,7 +140,7 @@ def test_every_script_reads_an_exported_network(exported, trained, labelled, tmp
 CARS = {1, 2, 3, 4, 5, 7, *range(15, 24)}  # of the original's 27 photos
 
 
-def test_original_networks_and_photos_give_their_numbers(original, tmp_path):
+def test_original_networks_and_photos_give_their_numbers(original, light_figures, tmp_path):
     shutil.copytree(original / "photos_demo", tmp_path / "photos")
     labels = tmp_path / "photos" / "labels.csv"
     labels.write_text("file,label\n" + "".join(f"{i}.jpg,{int(i in CARS)}\n" for i in range(27)))

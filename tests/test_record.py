@@ -1,6 +1,7 @@
 """Nothing is lost: runs that are killed, interrupted or resumed, and records that are none."""
 
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from datasets.networks import other_data, save_parameters
 from datasets.npy import load_dict, save_dict
 
 from .conftest import ROOT, contents, fail, needs_posix, run, succeed, write_data
-from .kill_and_resume import kills_of_runs
+
+pytestmark = pytest.mark.usefixtures("light_figures")
 
 
 @pytest.fixture
@@ -36,15 +38,26 @@ def three_steps(job):
 # ------------------------------------------------------------------------------------------------------ the same bytes
 
 @needs_posix
-def test_killed_runs_resume_to_the_same_bytes(pruning_command):
-    kills = kills_of_runs(2, [*map(str, pruning_command[1:]), "--steps", "30", "--iterations", "150"], seed=3)
-    assert None not in kills and sum(kills) > 0
+def test_killed_runs_resume_to_the_same_bytes(job, tmp_path):
+    """Killed where a step's network is there, and its record is not or has just been written."""
+    command, out = job
+    command = [*command, "--steps", 12, "--iterations", 150]
+    succeed(*command, "--out", tmp_path / "undisturbed", run=run)
+    for step in (2, 5, 9):
+        with subprocess.Popen([sys.executable, *map(str, (*command, "--resume"))], cwd=ROOT,
+                              stdout=subprocess.DEVNULL) as process:
+            while not (out / "prun_parameter" / f"prun_parameters{step}.npy").exists():
+                time.sleep(0.001)
+                assert not process.poll()
+            process.kill()
+    succeed(*command, "--resume", run=run)
+    assert contents(out) == contents(tmp_path / "undisturbed")
 
 
 def test_a_resumed_run_carries_the_gram_matrices_to_the_same_bits(tmp_path):
     """On data of a size for which the Gram form is chosen, and where recomputing the matrices would show."""
     data = write_data(tmp_path / "wide.h5", m=30, shape=(20, 20, 3))
-    save_parameters(tmp_path / "wide.npy", nn.initialize_parameters((1200, 5, 4, 3, 2, 1), 1), [])
+    save_parameters(tmp_path / "wide.npy", nn.initialize_parameters((1200, 5, 4, 3, 2, 1), 2, "he"), [])
     command = ["pruning.py", "--data", data, "--parameters", tmp_path / "wide.npy", "--iterations", 100, "--percent",
                10]
     assert nn.cheaper_method((1200, 30), 5, True, 100) == "gram"
@@ -112,12 +125,13 @@ def test_ctrl_c_says_where_the_steps_are_and_how_to_go_on(job):
 
 def test_a_run_with_other_settings_moves_the_earlier_one_whole(three_steps):
     command, out = three_steps
+    shutil.copy(command[command.index("--parameters") + 1], out / "parameters.npy")  # as nn_main.py leaves it there
     first = contents(out)
     assert "which is now in" not in succeed(*command, "--steps", 3)  # the same run starts over
     assert contents(out) == first
     line = f"{out}: held a run with other percent, which is now in {out}/run_1\n"
     assert line in succeed(*command, "--percent", 10, "--steps", 2)
-    assert contents(out / "run_1") == first and len(contents(out)) == 2 * 2 + len(first)
+    assert contents(out / "run_1") == first and len(contents(out)) == 5 + len(first)
     (out / "degree_costs.npy").write_bytes(b"a record of another version")
     assert f"held a run of another kind, which is now in {out}/run_2\n" in succeed(*command, "--steps", 3)
     assert contents(out / "run_1") == first and {path: content for path, content in contents(out).items()
@@ -178,6 +192,9 @@ def test_a_run_is_compared_with_the_network_that_it_started_from_and_with_no_oth
     save_parameters(other, nn.initialize_parameters((144, 5, 4, 3, 2, 1), 2), [])
     with pytest.raises(ValueError, match=f"is of a run that was not made from {other}; name the right one with "):
         record.load_pair(other, str(out), data)
+    save_parameters(other, nn.initialize_parameters((144, 3, 1), 1), [])
+    with pytest.raises(ValueError, match="q.npy: is not .*p.npy pruned, its layers are of other sizes"):
+        record.load_pair(start, str(other), data)
 
 
 # ---------------------------------------------------------------------------------------------- one writer in a folder
@@ -211,8 +228,7 @@ def test_two_runs_in_one_folder(job):
         while "degree" not in process.stdout.readline():  # the head of its table: it works
             assert process.poll() is None
         before = contents(out)
-        for call in ({}, {"run": run}):
-            assert fail(*command, "--steps", 1, **call) == f"pruning.py: {out}: another process is pruning there"
+        assert fail(*command, "--steps", 1) == f"pruning.py: {out}: another process is pruning there"
         assert contents(out) == before
         process.kill()
     succeed(*command, "--steps", 1)  # the lock ended with the process

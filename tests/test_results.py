@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from datasets.user_input import InputError
-from figure import results, studies  # noqa: F401, the latter for a process of its own
+from figure import drawing, results, studies  # noqa: F401, the latter for a process of its own
 from figure.__main__ import draw_all, list_studies
 
 from .conftest import ROOT, needs_posix
@@ -123,13 +123,15 @@ def test_the_tables_of_a_page_are_those_that_are_printed(capsys):
     assert results.with_blocks(page, capsys.readouterr().out) == page.replace("b -->\n", "b -->\nnew\nrows\n")
 
 
-def test_the_tables_of_the_pages_are_those_of_the_committed_files(tmp_path):
+def test_the_tables_of_the_pages_are_those_of_the_committed_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "DPI", 60)
     with_results = {name for name, _, _ in list_studies() if (ROOT / "figure" / f"{name}.csv").exists()}
     without = {name for name, _, _ in list_studies()} - with_results
     printed = draw_all(tmp_path)
     for page in ("README.md", "figure/README.md"):
-        there = {name: text for name, text in results.blocks((ROOT / page).read_text(encoding="utf-8")).items()
-                 if name.partition(":")[0] not in without}
+        text = (ROOT / page).read_text(encoding="utf-8")
+        there = {name: table for name, table in results.blocks(text).items() if name.partition(":")[0] not in without}
+        assert text.count("<!--") == 2 * len(results.blocks(text)) > 0  # each table is one that is compared
         assert there.items() <= results.blocks(printed).items()
     assert {path.stem for path in tmp_path.glob("*.png")} >= with_results  # their bytes depend on Matplotlib's version
     for path in (ROOT / "figure").glob("*.csv"):
