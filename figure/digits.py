@@ -262,7 +262,8 @@ def print_tables(study, rows, others):
     lines = [[f"{method} less {than}", *(", ".join(
         f"{a['error'] - b['error']:+.2f}" for a in of(rows, method, size) for b in of(rows, than, size, a["seed"]))
         for size in sizes)] for method, than in (("iterative", "unpruned"), ("random", "iterative"),
-                                                 ("shuffled", "one-shot"), ("low rate", "iterative"))]
+                                                 ("shuffled", "one-shot"), ("low rate", "iterative"))
+             if of(rows, method) and of(rows, than)]
     results.print_table(f"{study.name}: seed by seed", results.table(
         ["points of error", *(f"{median[size]:.1f} times" for size in sizes)], lines))
     print_summary(study, rows)
@@ -313,7 +314,8 @@ def draw(study, rows, others, ylim, ticks, path, show=False):
                   label=f"{method}: {text}; {seeds}")
         inside = [(a, b) for a, b in zip(x, y) if ylim[0] <= b <= ylim[1]]
         if inside:  # where the line leaves the figure, or ends
-            axes.annotate(method, inside[-1], (6, 0), textcoords="offset points", color=color, fontsize=9, va="center")
+            axes.annotate(method, inside[-1], (6, -12 if inside[-1][0] == 1 else 0), textcoords="offset points",
+                          color=color, fontsize=9, va="center")
     axes.plot(*zip(*study.paper.values()), "*", color="black", markersize=11, linestyle="",
               label="the paper (2015): unpruned, and 12 times")
     for (method, (year, times, found)), marker in zip(study.later.items(), "1234+x|_"):
