@@ -74,11 +74,12 @@ class Study(NamedTuple):
     training: Stage
     retraining: tuple  # of `Stage`
     controls: dict  # from the fractions of the steps that have controls to the sizes of a dense network as small
-    one_shot: tuple  # further fractions at which the trained network is pruned at once, retrained as in the first step
+    one_shot: tuple  # further fractions at which the trained network is pruned at once, retrained at the rate of training
     tolerance: float  # points of error on held-out digits that the exported network may lose
     held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
     later: dict  # what others report since: year, ratio, error
+    without: tuple = ()  # methods that it does not have
     data: str = ""  # `mnist.fingerprint` of the digits: other ones have other rows and networks
 
 
@@ -107,7 +108,7 @@ def steps_of(study, method, size):
     if method in STEP_BY_STEP:
         return [study.training, *steps]
     if size in study.one_shot and size not in study.controls:
-        return [study.training, steps[0]._replace(fractions=(size,))]
+        return [study.training, study.training._replace(fractions=(size,), epochs=steps[0].epochs)]
     at = [step.fractions[0] for step in steps].index(size)
     epochs = sum(step.epochs for step in steps[:at + 1])
     if method in ("unpruned", "small dense"):
@@ -198,7 +199,7 @@ def jobs_of(study, seeds, digits="test"):
     if digits == "test":
         jobs.append({"method": "iterative", "seed": seeds[0], "digits": "held-out"})  # which network is exported
         jobs += [{"method": "layers alone", "seed": seed, "digits": digits} for seed in seeds if study.alone]
-    for method in list(METHODS)[1:]:
+    for method in [method for method in METHODS if method not in ("iterative", *study.without)]:
         sizes = (*(study.one_shot if method == "one-shot" else ()), *study.controls)
         more = [{}] if method in STEP_BY_STEP else [{"size": size} for size in sizes]
         jobs += [{"method": method, "seed": seed, "digits": digits, **size}
