@@ -74,7 +74,7 @@ class Study(NamedTuple):
     training: Stage
     retraining: tuple  # of `Stage`
     controls: dict  # from the fractions of the steps that have controls to the sizes of a dense network as small
-    one_shot: tuple  # further fractions at which the trained network is pruned at once, retrained at the rate of training
+    one_shot: tuple  # further fractions at which it is pruned at once, and retrained at the rate of training
     tolerance: float  # points of error on held-out digits that the exported network may lose
     held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
