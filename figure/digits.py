@@ -185,11 +185,10 @@ def run(study, folder, kept_in, counts, job):
 
 def measure(study, data, parameters):
     """The columns of a row that are measured."""
-    kept = [np.count_nonzero(parameters[f"W{l}"]) for l in range(1, nn.number_of_layers(parameters) + 1)]
+    kept = {f"kept_{l}": np.count_nonzero(parameters[f"W{l}"]) for l in range(1, len(study.factors) + 1)}
     table = study.layer_table(parameters, data.X_test)
     AL = nn.predict(data.X_test, parameters, study.layers_of)
-    by_layer = {f"kept_{l}": number for l, number in enumerate(kept, start=1)}
-    return {"weights": study.weights, "kept": sum(kept), **by_layer,
+    return {"weights": study.weights, "kept": sum(kept.values()), **kept,
             "flop": round(table[-1].flop_kept, 2), "error": round(100 - nn.accuracy(AL, data.Y_test), 4)}
 
 
@@ -391,10 +390,8 @@ def do_jobs(study, folder, path, seeds, digits, options):
     jobs = jobs_of(study, seeds, digits)
 
     def is_done(job):
-        if job["method"] == "layers alone":
-            return True
-        *_, last = steps_of(study, job["method"], job.get("size"))
-        return not kept_in or os.path.exists(network_file(study, kept_in, job, last))
+        return not kept_in or job["method"] == "layers alone" or os.path.exists(
+            network_file(study, kept_in, job, steps_of(study, job["method"], job.get("size"))[-1]))
 
     def do(jobs, counts, fresh):
         return results.run(functools.partial(run, study, folder, kept_in, counts), jobs, path, settings_of(study),

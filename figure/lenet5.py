@@ -120,8 +120,7 @@ def draw_filters(networks_by_title, path, show=False):
                                 vmin=-limit, vmax=limit)
             axes.set(xticks=[], yticks=[])
             if not weights.any():
-                axes.plot([0, 1], [0, 1], "0.7", transform=axes.transAxes)
-                axes.plot([0, 1], [1, 0], "0.7", transform=axes.transAxes)
+                axes.plot([[0, 0], [1, 1]], [[0, 1], [1, 0]], "0.7", transform=axes.transAxes)
     figure.colorbar(shown, ax=rows, label="weight", fraction=0.02, pad=0.01)
     drawing.save_figure(figure, path, show)
 
