@@ -77,7 +77,7 @@ CLAIMS = (
     Claim("3.3", "surviving weights are better than new ones", "new weights", "L2, retrained"),
     Claim("ours", "surviving weights are better than their first values", "first weights", "L2, retrained"),
     Claim("3.4", "iterative pruning is better than at once", "L2, at once, as long", "L2, iterative", DENSITIES[1:]),
-    Claim("3.4", "pruning at random, by magnitude, is worse", "at random, by magnitude", "L2, retrained"),
+    Claim("3.4", "random pruning weighted by magnitude is worse", "at random, by magnitude", "L2, retrained"),
     NEURONS,
     Claim("5", f"half can go, not retrained, for at most {FREE}", "unpruned", "L2, not retrained", (0.5,), FREE),
     Claim("5", f"L1, then L2 is at most {FREE} better than L2", "L1, then L2", "L2, retrained", DENSITIES, FREE),

@@ -37,7 +37,7 @@ METHODS = {"iterative": ("C0", "o", "-", "pruned step by step, high rate at each
            "shuffled": ("C5", "P", "--", "as one-shot, masks of the iterative network shuffled in each layer"),
            "unpruned": ("C4", "D", ":", "unpruned, trained as long"),
            "small dense": ("C6", "^", "--", "dense, as few weights from the start, trained as long"),
-           "low rate": ("C2", "v", "-", "as iterative, at a tenth of the rate, as the paper retrains"),
+           "low rate": ("C2", "v", "-", "as iterative, at a tenth of the rate of training, as the paper"),
            "restarts": ("C7", "*", ":", "nothing pruned, restarts at the high rate as iterative")}
 STEP_BY_STEP = ("iterative", "random", "low rate", "restarts")
 NEED_COUNTS = ("random", "shuffled")  # keep as many of each layer as the iterative network of the same seed

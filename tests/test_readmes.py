@@ -38,7 +38,7 @@ def execute(command, cwd):
 
 @pytest.mark.parametrize("page, beginning, command", [
     (README, "network: datasets/parameters.npy", ("pruning.py", "--parameters", "datasets/parameters.npy", "--out")),
-    (STUDIES, "Pruned network", ("prun_parameters.py", "--figures"))])
+    (STUDIES, "degree: 86.406 %", ("prun_parameters.py", "--figures"))])
 def test_a_command_prints_what_the_page_shows(tmp_path, page, beginning, command):
     printed = iter(succeed(*command, tmp_path).splitlines())
     for line in code_block(page, beginning).splitlines():
