@@ -84,7 +84,6 @@ CLAIMS = (
     Claim("5", "pruned is better than unpruned, as long", "unpruned, as long", "L2, iterative", (TWELVE_TIMES,)),
     Claim("ours", "layer 3 is hurt more than layer 1", "layer 3 alone", "layer 1 alone", DENSITIES))
 
-
 keep_fraction = functools.partial(digits.keep_fraction, factors=tuple(FACTORS.values()))
 
 

@@ -34,10 +34,10 @@ LOW_RATE = 0.1  # times that of training: the paper's rate of retraining (sectio
 METHODS = {"iterative": ("C0", "o", "-", "pruned step by step, high rate at each retraining"),
            "random": ("C3", "X", "-", "as iterative, as many connections kept at random"),
            "one-shot": ("C1", "s", "--", "pruned at once, retrained as long"),
-           "shuffled": ("C5", "P", "--", "as one-shot, masks of the iterative network shuffled in each layer"),
+           "shuffled": ("C5", "P", "--", "as one-shot, iterative masks shuffled in each layer"),
            "unpruned": ("C4", "D", ":", "unpruned, trained as long"),
            "small dense": ("C6", "^", "--", "dense, as few weights from the start, trained as long"),
-           "low rate": ("C2", "v", "-", "as iterative, at a tenth of the rate of training, as the paper"),
+           "low rate": ("C2", "v", "-", "as iterative, at a tenth of the rate of training"),
            "restarts": ("C7", "*", ":", "nothing pruned, restarts at the high rate as iterative")}
 STEP_BY_STEP = ("iterative", "random", "low rate", "restarts")
 NEED_COUNTS = ("random", "shuffled")  # keep as many of each layer as the iterative network of the same seed
@@ -78,7 +78,7 @@ class Study(NamedTuple):
     tolerance: float  # points of error on held-out digits that the exported network may lose
     held_out: int  # the last training digits, on which settings and the exported network are chosen
     paper: dict  # from a name to ratio and error in percent
-    later: dict  # what others report since: year, ratio, error
+    later: dict  # what others report since: year, ratio or ratios, error
     without: tuple = ()  # methods that it does not have
     data: str = ""  # `mnist.fingerprint` of the digits: other ones have other rows and networks
 

@@ -7,7 +7,6 @@ network at the size that the held-out digits tell to datasets/lenet5.npz. Needs 
 datasets.fetch_mnist`).
 
 The settings were chosen on the last 10,000 training digits, held out (--held-out), in a dozen short runs.
-
 Time on 2 cores: four to eight hours; it goes on after the jobs that are done, with --networks after each step.
 """
 
@@ -89,7 +88,9 @@ STUDY = digits.Study(
     paper={"the paper, unpruned": (1, 0.80), "the paper, pruned": (12, 0.77)},  # Table 1
     later={"dynamic network surgery": (2016, 111, 0.91),
            "soft weight-sharing": (2017, 200, 0.97),
-           "sparse variational dropout": (2017, 280, 0.75)})  # arXiv 1701.05369, Table 1, and its repository
+           "sparse variational dropout": (2017, 280, 0.75),  # these: arXiv 1701.05369, Table 1, and its repository
+           "sparse momentum": (2019, (11, 111, 200, 250), (0.64, 0.89, 1.14, 1.40)),  # the repository of 1907.04840
+           "ADMM": (2018, 71, 0.80)})  # that of 1804.03294
 
 
 def print_alone(rows):
