@@ -125,7 +125,8 @@ def _list_folders(folder):
         names = sorted((name for name in os.listdir(place) if not is_leftover(name)), key=natural_order)
         pictures = [name for name in names if _ending(name) in endings]
         read = {*pictures, *FOLDER_LABELS, *(["labels.csv"] if pictures else [])}
-        unread = collections.Counter(_ending(name) or "without ending" for name in names if name not in read)
+        unread = collections.Counter("folders" if os.path.isdir(os.path.join(place, name)) else
+                                     _ending(name) or "without ending" for name in names if name not in read)
         if unread:
             counts = ", ".join(f"{number} {ending}" for ending, number in unread.items())
             notes.append(f"{place}: not read: {counts}" + (f"; {HEIC_HELP}" if HEIC & unread.keys() else ""))

@@ -110,10 +110,11 @@ def exit_status(main):
 # --------------------------------------------------------------------------------------------- the command line
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the default of every option that has one: None and False say nothing."""
+    """Shows the default of every option that has one: None, False and [] say nothing."""
 
     def _get_help_string(self, action):
-        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
+        says_nothing = action.default is False or action.default in (None, [])
+        return action.help if says_nothing else super()._get_help_string(action)
 
 
 class ArgumentParser(argparse.ArgumentParser):

@@ -360,7 +360,7 @@ def main(study, argv, description, draw_all, export):
         check_networks(study, options)
         rows = do_jobs(study, os.path.abspath(options.data), path, range(1, options.seeds + 1), digits, options)
         export_network(study, rows, options, export)
-    others = [row for file in options.others for row in read_others(file)]
+    others = [row for file in options.others for row in read_others(study, file)]
     draw_all(study, [row for row in rows if row["digits"] == digits], others, options)
     return 0
 
@@ -374,13 +374,16 @@ def check_networks(study, options):
                                         "again; --fresh needs an empty folder")
 
 
-def read_others(path):
+def read_others(study, path):
     """The rows of further methods in a CSV file. Raises InputError, or OSError."""
     numbers = ("weights", "kept", "error")
     rows = results.read(path, ("method", "seed", *numbers), numbers)
-    ours = {row["method"] for row in rows} & METHODS.keys()
-    if ours:
-        raise user_input.InputError(f"{path}: has rows of {ours.pop()}, which is a method of ours; give yours a name")
+    there = [(row["method"], row["seed"], row.get("size") or row["kept"]) for row in rows]
+    for is_there, fault in (({row["method"] for row in rows} & METHODS.keys(), "methods of ours; give yours a name"),
+                            ({row["weights"] for row in rows} - {study.weights}, f"other networks than {study.title}"),
+                            (len({*there}) < len(there), "a network twice, by method, seed and size; make a new file")):
+        if is_there:
+            raise user_input.InputError(f"{path}: has {fault}")
     return rows
 
 
@@ -415,6 +418,4 @@ def export_network(study, rows, options, export):
     path, job = export_path(options, export), {"method": "iterative", "seed": 1, "digits": "test"}
     stage = study.training._replace(fractions=(size,))
     networks.export_parameters(path, networks.load_exported(network_file(study, options.networks, job, stage)))
-    bits, overhead = networks.index_storage(networks.load_exported(path))
-    print(f"network exported: {path}, {os.path.getsize(path)} bytes; bits of an index, layer by layer: "
-          f"{', '.join(map(str, bits))}; overhead {overhead:.1f} %")
+    print(f"network exported: {path}, {os.path.getsize(path)} bytes")

@@ -110,8 +110,8 @@ def print_alone(rows):
 
 def draw_filters(networks_by_title, path, show=False):
     """Draw the filters of layer 1, a row for each network; a pruned weight is dark, a filter that is gone a cross."""
-    filters = convolution.UNITS[0]
-    figure, rows = drawing.subplots(len(networks_by_title), filters, figsize=(12, 2.4), layout="constrained")
+    size = len(networks_by_title), convolution.UNITS[0]
+    figure, rows = drawing.subplots(*size, figsize=(12, 2.4), layout="constrained")
     limit = max(np.abs(parameters["W1"]).max() for parameters in networks_by_title.values())
     for axes_of_row, (title, parameters) in zip(rows, networks_by_title.items()):
         axes_of_row[0].set_ylabel(title.replace(" times ", " times\n"), rotation=0, ha="right", va="center", fontsize=9)
@@ -132,15 +132,13 @@ def draw_all(study, rows, others, options):
     print_alone(rows)
     digits.draw(study, rows, others, (0.5, 2.1), (1, 2, 4, 8, 12, 25, 50, 100, 200, 300),
                 f"{options.figures}/lenet5.png", options.show)
-    job, found = {"method": "iterative", "seed": 1, "digits": "test"}, {}
-    for size in (1, *FILTERS):
-        stage = study.training._replace(fractions=() if size == 1 else (size,))
-        path = digits.network_file(study, options.networks, job, stage)
-        row = digits.of(rows, "iterative", size, 1)
-        if options.networks and os.path.exists(path) and row:
-            name = "unpruned" if size == 1 else f"{digits.ratio(row[0]):.0f} times fewer"
-            found[name] = networks.load_exported(path)
-    if len(found) == 1 + len(FILTERS):
+    if options.networks and digits.of(rows, "iterative", FILTERS[-1], 1):
+        found, job = {}, {"method": "iterative", "seed": 1, "digits": rows[0]["digits"]}
+        for size in (1, *FILTERS):
+            stage = study.training._replace(fractions=() if size == 1 else (size,))
+            times = digits.ratio(digits.of(rows, "iterative", size, 1)[0])
+            name = "unpruned" if size == 1 else f"{times:.0f} times fewer"
+            found[name] = networks.load_exported(digits.network_file(study, options.networks, job, stage))
         draw_filters(found, f"{options.figures}/lenet5_filters.png", options.show)
 
 

@@ -35,7 +35,7 @@ def add_options(parser, seeds=None, default=None, with_others=False, most=100_00
         parser.add_argument("--seeds", type=user_input.integer(1, most), default=default, metavar="N",
                             help=f"how many seeds: {seeds}")
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--draw", action="store_true", help="make figures and tables of the CSV file that is there")
+    either.add_argument("--draw", action="store_true", help="make figures and tables of all rows of the CSV file")
     either.add_argument("--fresh", action="store_true", help="begin anew, not with the rows of the CSV file")
     parser.add_argument("--cluster", type=user_input.path, metavar="ADDRESS",
                         help="run on the Dask cluster of this scheduler")

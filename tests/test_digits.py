@@ -198,9 +198,10 @@ def test_an_own_method_is_drawn_beside_ours(folder, tmp_path, capsys):
     main(SMALL, folder, tmp_path, "--with", tmp_path / "my.csv")
     assert "mine: ratio and error (%): 10.0 5.50" in capsys.readouterr().out
     good = {"method": "mine", "seed": 1, "weights": 266200, "kept": 26620, "error": 5.5}
-    for name, value in {"kept": 0, "error": "low", "weights": None, "method": "iterative"}.items():
-        results.write(tmp_path / "bad.csv", [{**good, name: value}], list(good))
-        with pytest.raises(InputError, match=f"bad.csv: .*{value or name}"):
+    for changes, wrong in (({"kept": 0}, "kept"), ({"error": "low"}, "low"), ({"weights": None}, "weights"),
+                           ({"method": "iterative"}, "of ours"), ({"weights": 430500}, "LeNet-300"), ({}, "twice")):
+        results.write(tmp_path / "bad.csv", [good, {**good, **changes}], list(good))
+        with pytest.raises(InputError, match=f"bad.csv: .*{wrong}"):
             main(SMALL, folder, tmp_path, "--with", tmp_path / "bad.csv")
 
 

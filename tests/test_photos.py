@@ -168,7 +168,7 @@ def test_what_is_not_used_is_counted(sorted_photos, monkeypatch):
     (sorted_photos / "other" / "labels.csv").write_text("file,label\n" + "".join(f"x{i}.jpg,1\n" for i in range(5)))
     paths, unread = find_photos([sorted_photos, sorted_photos / "other", car / "2.jpg"])
     assert [*unread, *photo_labels(paths)[1]] == [
-        f"{sorted_photos}: not read: 1 without ending",
+        f"{sorted_photos}: not read: 1 folders",
         f"{car}: not read: 1 without ending, 1 .heic, 1 .heif, 2 .mp4; {photos_module.HEIC_HELP}",
         f"{sorted_photos / 'other' / 'labels.csv'}: 5 rows without a photo: x0.jpg, x1.jpg, x2.jpg, ...",
         f"{sorted_photos / 'other' / 'labels.csv'}: 1 photos without a row: 3.jpg"]

@@ -96,7 +96,7 @@ def test_an_own_method_is_drawn_beside_ours_as_the_page_says(monkeypatch, capsys
     (tmp_path / "datasets").mkdir()
     write_mnist(tmp_path / "datasets" / "mnist", 60, 20)
     exec(code_block(STUDIES, "import numpy as np\nimport nn_functions as nn, prun_mask"), {})
-    rows = results.read("my.csv", ("method", "seed", "weights", "kept", "error"))
+    rows = results.read("out/my.csv", ("method", "seed", "size", "weights", "kept", "error"))
     assert [round(digits.ratio(row), 1) for row in rows] == [4.0, 13.8] and {row["method"] for row in rows} == {"mine"}
 
 
