@@ -107,7 +107,7 @@ def steps_of(study, method, size):
         steps = [step._replace(learning_rate=LOW_RATE * study.training.learning_rate) for step in steps]
     if method in STEP_BY_STEP:
         return [study.training, *steps]
-    if size in study.one_shot and size not in study.controls:
+    if size in study.one_shot:
         return [study.training, study.training._replace(fractions=(size,), epochs=steps[0].epochs)]
     at = [step.fractions[0] for step in steps].index(size)
     epochs = sum(step.epochs for step in steps[:at + 1])

@@ -48,7 +48,7 @@ STUDY = digits.Study(
     paper={"the paper, unpruned": (1, 1.64), "the paper, pruned": (12, 1.59)},  # Table 1
     later={"dynamic network surgery": (2016, 56, 1.99),
            "soft weight-sharing": (2017, 23, 1.94),
-           "sparse variational dropout": (2017, 68, 1.92),  # these: arXiv 1701.05369, Table 1, and its repository
+           "sparse variational dropout": (2017, 68, 1.92),  # arXiv 1701.05369, Table 1, as those above
            "sparse momentum": (2019, (12, 50, 100), (1.43, 1.99, 2.36))})  # the repository of 1907.04840
 
 

@@ -88,7 +88,7 @@ STUDY = digits.Study(
     paper={"the paper, unpruned": (1, 0.80), "the paper, pruned": (12, 0.77)},  # Table 1
     later={"dynamic network surgery": (2016, 111, 0.91),
            "soft weight-sharing": (2017, 200, 0.97),
-           "sparse variational dropout": (2017, 280, 0.75),  # these: arXiv 1701.05369, Table 1, and its repository
+           "sparse variational dropout": (2017, 280, 0.75),  # arXiv 1701.05369, Table 1, as those above
            "sparse momentum": (2019, (11, 111, 200, 250), (0.64, 0.89, 1.14, 1.40)),  # the repository of 1907.04840
            "ADMM": (2018, 71, 0.80)})  # that of 1804.03294
 
@@ -96,7 +96,7 @@ STUDY = digits.Study(
 def print_alone(rows):
     """Print the errors with each layer pruned alone, and by how much the first layer is worse than the others."""
     weights, lines = [W.size for name, W in convolution.new_parameters(1).items() if name[0] == "W"], []
-    for size in ALONE[::2]:
+    for size in ALONE[::2]:  # enough for the page
         errors = [[row["error"] for row in digits.of(rows, "layers alone", size) if row[f"kept_{l}"] < number]
                   for l, number in enumerate(weights, start=1)]
         if not all(errors):

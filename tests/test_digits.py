@@ -217,16 +217,19 @@ def test_filters_without_outputs_are_dead():
     assert all(np.array_equal(alive[name], expected[name]) for name in expected)
 
 
-def test_filters_are_drawn_of_the_networks_that_are_kept(folder, tmp_path):
+def test_filters_are_drawn_of_the_networks_that_are_kept(folder, tmp_path, capsys):
     study, job = lenet5.STUDY._replace(data=fingerprint(folder)), {"method": "iterative", "seed": 1, "digits": "test"}
     rows = [{**job, "size": size, "epochs": 1, "weights": 430500, "kept": 430500 * size, "error": 1.0} for size in (
         1, *lenet5.FILTERS)]
     results.write(tmp_path / "lenet5.csv", rows, digits.columns_of(study))
     for row in rows:
         stage = study.training._replace(fractions=() if row["size"] == 1 else (row["size"],))
-        export_parameters(digits.network_file(study, tmp_path, job, stage), convolution.new_parameters(1))
-    lenet5.main(["--data", folder, "--figures", tmp_path, "--networks", tmp_path, "--draw"])
+        export_parameters(path := digits.network_file(study, tmp_path, job, stage), convolution.new_parameters(1))
+    command = ["--data", folder, "--figures", tmp_path, "--networks", tmp_path, "--draw"]
+    assert lenet5.main(command) == 0
     assert_figure(tmp_path / "lenet5_filters.png")
+    pathlib.Path(path).unlink()
+    assert lenet5.main(command) == 2 and f"{path}: No such file" in capsys.readouterr().err
 
 
 def test_each_layer_is_pruned_alone(folder):
